@@ -1,0 +1,1 @@
+"""Messages, topics and errors of Sztab: what everybody else agrees on. Imports nothing of the project."""

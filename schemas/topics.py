@@ -1,0 +1,343 @@
+"""The topic catalogue: written once. Provisioning, ACLs, AsyncAPI, the retention table and the contract tests come from it.
+
+Names here are logical; an installation's prefix stands before them on the cluster. Legal bases: DOMAIN 6.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.audit import Audited
+from schemas.command import Command, ReferenceActivated, Tick
+from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, RoutingDecided
+from schemas.feed import Alarm, FeedStatus, Figure
+from schemas.incident import Fact, IncidentSummary
+from schemas.model import Message, Privacy
+from schemas.notice import Notice, NoticeChanged, SnapshotTaken
+from schemas.privacy import WrappedKey
+from schemas.report import Report, ReportNormalised
+from schemas.unit import Observation, Unit
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+YEAR_MS: Final = 365 * DAY_MS
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+WIDE: Final = 12
+"""Partitions of intake, log, facts and state in a city; a country sets 96 (`partitions.wide`)."""
+
+EMERGENCY, POLICE, CIVIL, COMMANDS = (
+    "intake.emergency",
+    "intake.police",
+    "intake.civil",
+    "intake.commands",
+)
+INTAKE: Final = (EMERGENCY, POLICE, CIVIL, COMMANDS)
+LOG, FACTS, DECISIONS = "territory.log", "incident.facts", "routing.decisions"
+INCIDENTS_NOW, NOTICES_NOW, UNITS_NOW, ALARMS_NOW = (
+    "incident.current",
+    "notice.current",
+    "unit.current",
+    "alarm.current",
+)
+FEEDS, FIGURES, RECEIPTS, QUARANTINE, AUDIT, KEYS = (
+    "feed.status",
+    "figures.current",
+    "delivery.receipts",
+    "quarantine",
+    "audit.log",
+    "keys.current",
+)
+LANES: Final = ("urgent", "routine")
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long records stay, in ms; provisioning refuses a value outside. None as maximum: no upper bound by law."""
+
+    default_ms: int
+    minimum_ms: int
+    maximum_ms: int | None
+    base: str
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic. `wide` topics take the installation's number of partitions; `compacted` ones keep the last value of each key."""
+
+    name: str
+    key: str
+    payloads: tuple[type[Message], ...]
+    partitions: int
+    writers: tuple[str, ...]
+    readers: tuple[str, ...]
+    privacy: Privacy
+    retention: Retention | None = None
+    compacted: bool = False
+    append_time: bool = False
+    wide: bool = False
+    max_message_bytes: int = MAX_MESSAGE_BYTES
+    compaction_lag_ms: int = 0
+    delete_retention_ms: int = DAY_MS
+
+
+_FLOW = Retention(
+    7 * DAY_MS,
+    DAY_MS,
+    3 * YEAR_MS,
+    "SPR Act art. 10(4): content of reports at most 3 years; as short as the purpose allows",
+)
+_HISTORY = Retention(
+    90 * DAY_MS,
+    7 * DAY_MS,
+    3 * YEAR_MS,
+    "SPR Act art. 10(4), Police Act art. 20(1f)-(1i): decision of the commander",
+)
+_LEDGER = Retention(
+    365 * DAY_MS,
+    90 * DAY_MS,
+    5 * YEAR_MS,
+    "DODO Act art. 21(3), 25(3): every recipient of a record is known while it may hold it",
+)
+_AUDIT = Retention(
+    2 * YEAR_MS + DAY_MS,
+    2 * YEAR_MS,
+    None,
+    "KRI § 20(4): 2 years where no special law says otherwise",
+)
+_FIGURES = Retention(30 * DAY_MS, DAY_MS, YEAR_MS, "no personal data; usefulness")
+
+
+def _flow(name: str, payloads: tuple[type[Message], ...], reader: str) -> Topic:
+    return Topic(
+        name,
+        "thread",
+        payloads,
+        WIDE,
+        ("intake",),
+        (reader, "ledger"),
+        Privacy.PERSONAL,
+        _FLOW,
+        wide=True,
+    )
+
+
+def _now(
+    name: str,
+    key: str,
+    payload: type[Message],
+    writer: str,
+    privacy: Privacy = Privacy.OPERATIONAL,
+    partitions: int = 3,
+) -> Topic:
+    return Topic(
+        name,
+        key,
+        (payload,),
+        partitions,
+        (writer,),
+        ("console", "watch"),
+        privacy,
+        compacted=True,
+    )
+
+
+_FIXED: Final[tuple[Topic, ...]] = (
+    _flow(EMERGENCY, (Report,), "normalise"),
+    _flow(POLICE, (Report,), "normalise"),
+    _flow(CIVIL, (Report, SnapshotTaken), "normalise"),
+    _flow(COMMANDS, (Command,), "normalise"),
+    Topic(
+        LOG,
+        "responsible unit",
+        (
+            ReportNormalised,
+            Command,
+            NoticeChanged,
+            Observation,
+            ReferenceActivated,
+            Tick,
+        ),
+        WIDE,
+        ("normalise", "ticker", "incidents", "feed"),
+        ("incidents", "ledger"),
+        Privacy.PERSONAL,
+        _HISTORY,
+        append_time=True,
+        wide=True,
+    ),
+    Topic(
+        FACTS,
+        "responsible unit",
+        (Fact,),
+        WIDE,
+        ("incidents",),
+        ("route", "ledger", "console", "intake", "tally"),
+        Privacy.PERSONAL,
+        _HISTORY,
+        wide=True,
+    ),
+    Topic(
+        DECISIONS,
+        "fact",
+        (RoutingDecided,),
+        WIDE,
+        ("route",),
+        ("ledger", "console"),
+        Privacy.OPERATIONAL,
+        _HISTORY,
+        wide=True,
+    ),
+    _now(INCIDENTS_NOW, "incident", IncidentSummary, "incidents", Privacy.SENSITIVE),
+    _now(NOTICES_NOW, "notice", Notice, "incidents", Privacy.PUBLIC),
+    _now(UNITS_NOW, "unit", Unit, "intake"),
+    _now(ALARMS_NOW, "alarm", Alarm, "watch"),
+    Topic(
+        FEEDS,
+        "feed",
+        (FeedStatus, Tick),
+        1,
+        ("intake", "ticker"),
+        ("watch", "console"),
+        Privacy.OPERATIONAL,
+        compacted=True,
+        append_time=True,
+    ),
+    Topic(
+        FIGURES,
+        "figure, label, window",
+        (Figure,),
+        3,
+        ("tally",),
+        ("console", "watch"),
+        Privacy.OPERATIONAL,
+        _FIGURES,
+        compacted=True,
+    ),
+    Topic(
+        RECEIPTS,
+        "delivery",
+        (DeliveryReceipted,),
+        3,
+        ("deliver",),
+        ("ledger", "console"),
+        Privacy.OPERATIONAL,
+        _LEDGER,
+    ),
+    Topic(
+        QUARANTINE,
+        "document, report or delivery",
+        (Quarantined,),
+        3,
+        ("intake", "normalise", "incidents", "route", "watch", "deliver"),
+        ("console", "ledger"),
+        Privacy.PERSONAL,
+        _HISTORY,
+    ),
+    Topic(
+        AUDIT,
+        "actor",
+        (Audited,),
+        3,
+        ("deliver", "console", "intake"),
+        ("console",),
+        Privacy.OPERATIONAL,
+        _AUDIT,
+    ),
+    Topic(
+        KEYS,
+        "key id",
+        (WrappedKey,),
+        3,
+        ("intake",),
+        ("deliver", "console"),
+        Privacy.PERSONAL,
+        compacted=True,
+    ),
+)
+
+
+def outbox(recipient: str, lane: str) -> str:
+    """The topic of one recipient and lane (`urgent`, `routine`)."""
+    return f"outbox.{recipient}.{lane}"
+
+
+def changelog(processor: str, source: str) -> str:
+    """The state topic of a processor and its input."""
+    return f"state.{processor}.{source}"
+
+
+PROCESSORS: Final[tuple[tuple[str, str], ...]] = (
+    *(("normalise", topic) for topic in INTAKE),
+    ("incidents", LOG),
+    ("route", FACTS),
+    ("watch", FEEDS),
+)
+"""Every processor of the core with its input: one consumer group and one state each."""
+
+
+def _outbox_topic(recipient: str, lane: str) -> Topic:
+    return Topic(
+        outbox(recipient, lane),
+        "subject",
+        (Delivery,),
+        3,
+        ("route",),
+        (f"deliver:{recipient}",),
+        Privacy.SENSITIVE,
+        _FLOW,
+    )
+
+
+def _state_topic(processor: str, source: str, partitions: int, wide: bool) -> Topic:
+    return Topic(
+        changelog(processor, source),
+        "state key",
+        (),
+        partitions,
+        (processor,),
+        (processor,),
+        Privacy.PERSONAL,
+        compacted=True,
+        wide=wide,
+        compaction_lag_ms=DAY_MS,
+    )
+
+
+def catalogue(recipients: Iterable[str] = ()) -> dict[str, Topic]:
+    """Every topic of an installation with these recipients, by logical name. A state topic has its input's partitions."""
+    topics = {topic.name: topic for topic in _FIXED}
+    topics |= {
+        topic.name: topic for topic in (_outbox_topic(who, lane) for who in sorted(recipients) for lane in LANES)
+    }
+    inputs = [topics[source] for _, source in PROCESSORS]
+    states = (
+        _state_topic(name, one.name, one.partitions, one.wide)
+        for (name, _), one in zip(PROCESSORS, inputs, strict=True)
+    )
+    return topics | {topic.name: topic for topic in states}
+
+
+def partitions(topic: Topic, wide: int) -> int:
+    """How many partitions the topic has where wide ones have `wide`."""
+    return wide if topic.wide else topic.partitions
+
+
+def settings(topic: Topic, nodes: int, retention_ms: int | None = None) -> dict[str, str]:
+    """The topic's configuration on a cluster of `nodes` brokers."""
+    chosen = {
+        "cleanup.policy": "compact" if topic.compacted else "delete",
+        "max.message.bytes": str(topic.max_message_bytes),
+        "message.timestamp.type": "LogAppendTime" if topic.append_time else "CreateTime",
+        "min.insync.replicas": "2" if nodes >= 3 else "1",
+        "unclean.leader.election.enable": "false",
+    }
+    if topic.compacted:
+        chosen |= {
+            "min.compaction.lag.ms": str(topic.compaction_lag_ms),
+            "delete.retention.ms": str(topic.delete_retention_ms),
+        }
+    if topic.compacted and topic.retention:
+        chosen["cleanup.policy"] = "compact,delete"
+    if topic.retention:
+        chosen["retention.ms"] = str(retention_ms or topic.retention.default_ms)
+    return chosen
