@@ -4,7 +4,6 @@ Names here are logical; an installation's prefix stands before them on the clust
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from schemas.audit import Audited
@@ -16,12 +15,13 @@ from schemas.model import Message, Privacy
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
 from schemas.privacy import WrappedKey
 from schemas.report import Report, ReportNormalised
+from schemas.topic import DAY_MS, MAX_MESSAGE_BYTES, YEAR_MS
+from schemas.topic import Retention as Retention
+from schemas.topic import Topic as Topic
+from schemas.topic import partitions as partitions
+from schemas.topic import settings as settings
 from schemas.unit import Observation, Unit
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
-YEAR_MS: Final = 365 * DAY_MS
-MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 WIDE: Final = 12
 """Partitions of intake, log, facts and state in a city; a country sets 96 (`partitions.wide`)."""
 
@@ -48,36 +48,6 @@ FEEDS, FIGURES, RECEIPTS, QUARANTINE, AUDIT, KEYS = (
     "keys.current",
 )
 LANES: Final = ("urgent", "routine")
-
-
-@dataclass(frozen=True, slots=True)
-class Retention:
-    """How long records stay, in ms; provisioning refuses a value outside. None as maximum: no upper bound by law."""
-
-    default_ms: int
-    minimum_ms: int
-    maximum_ms: int | None
-    base: str
-
-
-@dataclass(frozen=True, slots=True)
-class Topic:
-    """One topic. `wide` topics take the installation's number of partitions; `compacted` ones keep the last value of each key."""
-
-    name: str
-    key: str
-    payloads: tuple[type[Message], ...]
-    partitions: int
-    writers: tuple[str, ...]
-    readers: tuple[str, ...]
-    privacy: Privacy
-    retention: Retention | None = None
-    compacted: bool = False
-    append_time: bool = False
-    wide: bool = False
-    max_message_bytes: int = MAX_MESSAGE_BYTES
-    compaction_lag_ms: int = 0
-    delete_retention_ms: int = DAY_MS
 
 
 _FLOW = Retention(
@@ -315,29 +285,3 @@ def catalogue(recipients: Iterable[str] = ()) -> dict[str, Topic]:
         for (name, _), one in zip(PROCESSORS, inputs, strict=True)
     )
     return topics | {topic.name: topic for topic in states}
-
-
-def partitions(topic: Topic, wide: int) -> int:
-    """How many partitions the topic has where wide ones have `wide`."""
-    return wide if topic.wide else topic.partitions
-
-
-def settings(topic: Topic, nodes: int, retention_ms: int | None = None) -> dict[str, str]:
-    """The topic's configuration on a cluster of `nodes` brokers."""
-    chosen = {
-        "cleanup.policy": "compact" if topic.compacted else "delete",
-        "max.message.bytes": str(topic.max_message_bytes),
-        "message.timestamp.type": "LogAppendTime" if topic.append_time else "CreateTime",
-        "min.insync.replicas": "2" if nodes >= 3 else "1",
-        "unclean.leader.election.enable": "false",
-    }
-    if topic.compacted:
-        chosen |= {
-            "min.compaction.lag.ms": str(topic.compaction_lag_ms),
-            "delete.retention.ms": str(topic.delete_retention_ms),
-        }
-    if topic.compacted and topic.retention:
-        chosen["cleanup.policy"] = "compact,delete"
-    if topic.retention:
-        chosen["retention.ms"] = str(retention_ms or topic.retention.default_ms)
-    return chosen
