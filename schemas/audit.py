@@ -1,4 +1,8 @@
-"""Audit records: who saw or got what, why. DODO Act art. 36, KRI § 20, Police Act art. 20(1e); fields mandatory, references not content."""
+"""Audit records.
+
+Who saw or got what, why. DODO Act art. 36, KRI § 20, Police Act art. 20(1e); fields mandatory, references not
+content.
+"""
 
 from datetime import datetime
 from enum import StrEnum

@@ -41,7 +41,10 @@ class Delivery(Message):
 
 
 class RoutingDecided(Message):
-    """Who gets a fact, by which rule: the payload of `routing.decisions`. No recipient counts as delivered to nobody, by the rule's name."""
+    """Who gets a fact, by which rule.
+
+    The payload of `routing.decisions`. No recipient counts as delivered to nobody, by the rule's name.
+    """
 
     fact_id: Annotated[str, about("The change.", Privacy.OPERATIONAL)]
     kind: Annotated[str, about("Its kind.", Privacy.OPERATIONAL)]
@@ -77,7 +80,10 @@ class DeliveryReceipted(Message):
 
 
 class Quarantined(Message):
-    """Set aside where a person sees it: the payload of `quarantine`. Never holds plain personal data: a document's bytes stay in the journal."""
+    """Set aside where a person sees it.
+
+    The payload of `quarantine`. Never holds plain personal data: a document's bytes stay in the journal.
+    """
 
     item_id: Annotated[str, about("uuid5 of stage and what was set aside.", Privacy.OPERATIONAL)]
     stage: Annotated[

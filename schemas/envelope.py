@@ -1,10 +1,14 @@
 """CloudEvents 1.0, Kafka protocol binding, both ways.
 
-We write binary mode: the record's value is the payload, its headers carry the attributes with the prefix `ce_`. We read binary
-and structured mode (content type `application/cloudevents+json`). Source: CloudEvents Kafka Protocol Binding 1.0.2, sections 3.2 and 3.3.
+We write binary mode: the record's value is the payload, its headers carry the attributes with the prefix `ce_`. We
+read binary
+and structured mode (content type `application/cloudevents+json`). Source: CloudEvents Kafka Protocol Binding 1.0.2,
+sections 3.2 and 3.3.
 
-Extensions that we use: `mode`, `schemaversion`, `traceparent`, and ids that let a reader count without opening the payload:
-`documentid`, `reportid`, `threadid`, `incidentid`, `factid`, `causeid`, `deliveryid`, `unit`, `kind`, `recipient`, `firstappended`.
+Extensions that we use: `mode`, `schemaversion`, `traceparent`, and ids that let a reader count without opening the
+payload:
+`documentid`, `reportid`, `threadid`, `incidentid`, `factid`, `causeid`, `deliveryid`, `unit`, `kind`, `recipient`,
+`firstappended`.
 """
 
 import base64

@@ -17,7 +17,10 @@ class FeedState(StrEnum):
 
 
 class FeedStatus(Message):
-    """What an intake node says of one source, at every change and at least once a minute: the payload of `feed.status`, keyed by feed."""
+    """What an intake node says of one source, at every change and at least once a minute.
+
+    The payload of `feed.status`, keyed by feed.
+    """
 
     feed: Annotated[str, about("Source instance.", Privacy.OPERATIONAL)]
     system: Annotated[str, about("Connector.", Privacy.OPERATIONAL)]
@@ -44,7 +47,7 @@ class FeedStatus(Message):
 
 
 class AlarmClass(StrEnum):
-    """CONSOLE 4: pilny, ważny, informacja."""
+    """Polish: pilny, ważny, informacja."""
 
     URGENT = "urgent"
     IMPORTANT = "important"

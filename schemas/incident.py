@@ -80,7 +80,7 @@ class ReportRepeated(Message):
 
 
 class ReportHeldLate(Message):
-    """A report received so long ago that the machine opens nothing; a person decides (ARCHITECTURE 3, Time)."""
+    """A report received so long ago that the machine opens nothing; a person decides."""
 
     kind: Literal["ReportHeldLate"] = "ReportHeldLate"
     report: Annotated[ReportNormalised, about("The report.", Privacy.OPERATIONAL)]

@@ -21,7 +21,10 @@ class Privacy(StrEnum):
 
 
 def about(description: str, privacy: Privacy, unit: str | None = None, **limits: Any) -> FieldInfo:
-    """Describe a field inside `Annotated`: what it is, its privacy class, its unit. `limits` are pydantic's (ge, max_length...)."""
+    """Describe a field inside `Annotated`.
+
+    What it is, its privacy class, its unit. `limits` are pydantic's (ge, max_length...).
+    """
     extra: dict[str, Any] = {"x-privacy": privacy.value}
     if unit:
         extra["x-unit"] = unit
@@ -30,10 +33,16 @@ def about(description: str, privacy: Privacy, unit: str | None = None, **limits:
 
 
 class Message(BaseModel):
-    """Base of everything that travels. A reader ignores fields it does not know, so old and new versions live together."""
+    """Base of everything that travels.
+
+    A reader ignores fields it does not know, so old and new versions live together.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_bytes="base64", val_json_bytes="base64")
 
     def to_json(self) -> bytes:
-        """The bytes that travel: compact JSON, fields in order of declaration, absent values left out. Same value, same bytes."""
+        """The bytes that travel.
+
+        Compact JSON, fields in order of declaration, absent values left out. Same value, same bytes.
+        """
         return self.model_dump_json(exclude_none=True).encode()

@@ -20,7 +20,7 @@ class Obtained(StrEnum):
     ROAD = "road"
     """Road and kilometre."""
     CELL = "cell"
-    """Network termination of a call: hundreds of metres to kilometres (DOMAIN 3.4)."""
+    """Network termination of a call: hundreds of metres to kilometres."""
     TERRITORY = "territory"
     """Only the unit or the municipality is known."""
 
@@ -46,7 +46,10 @@ class Position(Message):
 
 
 class Place(Message):
-    """A place as it was told: any part may be missing (CPR Reg. § 11(1)(3), (2)(1)-(2); parts in practice DOMAIN 3.1)."""
+    """A place as it was told.
+
+    Any part may be missing (CPR Reg. § 11(1)(3), (2)(1)-(2)).
+    """
 
     position: Annotated[Position | None, about("The point, when one was given.", Privacy.OPERATIONAL)] = None
     teryt: Annotated[

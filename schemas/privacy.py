@@ -1,6 +1,7 @@
 """Personal data on the wire: sealed per thread, and the keyed hashes that correlation may compare instead.
 
-A key belongs to one thread (one far side's matter); it is itself wrapped by the installation's key and travels in `keys.current`.
+A key belongs to one thread (one far side's matter); it is itself wrapped by the installation's key and travels in
+`keys.current`.
 Destroying a thread's keys erases its persons everywhere at once. AES-256-GCM, NIST SP 800-38D, 96-bit random nonce;
 the associated data binds a ciphertext to its report, field and schema version, so that it cannot be moved to another.
 """
@@ -46,7 +47,10 @@ class WrappedKey(Message):
 
 
 def seal(key: bytes, key_id: str, plaintext: bytes, report_id: str, field: str) -> Sealed:
-    """Seal one field of one report. The nonce is random: the one place where repeating gives other bytes; ids never depend on it."""
+    """Seal one field of one report.
+
+    The nonce is random: the one place where repeating gives other bytes; ids never depend on it.
+    """
     nonce = os.urandom(NONCE_BYTES)
     return Sealed(
         key_id=key_id,
@@ -86,7 +90,10 @@ def unwrap(installation_key: bytes, wrapped: WrappedKey) -> bytes:
 
 
 def installation_key(path: Path) -> bytes:
-    """The installation's 32 bytes from a file of mode 0600; made on first use. Misconfigured(`key-file-unsafe`) when others may read it."""
+    """The installation's 32 bytes from a file of mode 0600.
+
+    Made on first use. Misconfigured(`key-file-unsafe`) when others may read it.
+    """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -125,8 +132,9 @@ def derive(installation: bytes, purpose: str) -> bytes:
 def token(key: bytes, kind: str, value: str, placeholders: Iterable[str] = ()) -> str | None:
     """A keyed hash that lets two reports be compared by phone, PESEL or plate without showing it.
 
-    `kind` is `phone`, `pesel` or `plate`. None for an empty value and for a placeholder (regular expressions, whole value): a phone
-    without SIM shows one, and it must not count as "same caller" (DOMAIN 3.1).
+    `kind` is `phone`, `pesel` or `plate`. None for an empty value and for a placeholder (regular expressions,
+    whole value): a phone
+    without SIM shows one, and it must not count as "same caller".
     """
     plain = "".join(c for c in unicodedata.normalize("NFKC", value).upper() if c.isalnum())
     if kind == "phone":

@@ -1,7 +1,7 @@
 """What one source told us once: the report (zgłoszenie). Immutable, never merged, never dropped.
 
-Fields 1-16 of the legal CPR list (Interface Reg. § 4, CPR Reg. § 11; DOMAIN 3.1) all have a place here; none but identity, time and
-source is required, because a non-voice report may lack most (CPR Reg. § 14(3)).
+Fields 1-16 of the legal CPR list (Interface Reg. § 4, CPR Reg. § 11) all have a place here; none but identity, time
+and source is required, because a non-voice report may lack most (CPR Reg. § 14(3)).
 """
 
 from datetime import datetime
@@ -15,7 +15,10 @@ from schemas.privacy import Sealed
 
 
 class Mode(StrEnum):
-    """Whether it is meant. On a real installation only `test` stands beside `real`, and never meets it (ARCHITECTURE 2.8)."""
+    """Whether it is meant.
+
+    On a real installation only `test` stands beside `real`, and never meets it.
+    """
 
     REAL = "real"
     TEST = "test"
@@ -37,11 +40,14 @@ class Revision(StrEnum):
     SUPPLEMENT = "supplement"
     """A later call about a known event (informacja uzupełniająca)."""
     CANCELLATION = "cancellation"
-    """The far side takes it back; closes nothing by itself (ARCHITECTURE 2.4)."""
+    """The far side takes it back; closes nothing by itself."""
 
 
 class Reference(Message):
-    """Another system's name for the same matter: `cpr_id`, `jed`, `swd_psp`, `alarm_account`, `vin`, `plate_token`, `incident`."""
+    """Another system's name for the same matter.
+
+    `cpr_id`, `jed`, `swd_psp`, `alarm_account`, `vin`, `plate_token`, `incident`.
+    """
 
     system: Annotated[str, about("Whose id it is.", Privacy.OPERATIONAL)]
     id: Annotated[str, about("The id there.", Privacy.OPERATIONAL)]

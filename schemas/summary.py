@@ -25,7 +25,7 @@ class IncidentState(StrEnum):
 
 
 class Stage(StrEnum):
-    """Stage time stamps (DOMAIN 4)."""
+    """Stage time stamps."""
 
     CALL_ANSWERED = "call_answered_at"
     REGISTERED = "registered_at"
@@ -40,7 +40,7 @@ class Stage(StrEnum):
 
 
 class StageTime(Message):
-    """When a stage was reached and how we know. A typed past time never replaces a measured one (DOMAIN 4)."""
+    """When a stage was reached and how we know. A typed past time never replaces a measured one."""
 
     stage: Annotated[Stage, about("Which stage.", Privacy.OPERATIONAL)]
     at: Annotated[datetime, about("When.", Privacy.OPERATIONAL)]
@@ -122,7 +122,7 @@ class IncidentSummary(Message):
             Privacy.OPERATIONAL,
         ),
     ] = ()
-    sources: Annotated[dict[str, int], about("Reports by source.", Privacy.OPERATIONAL)] = {}
+    sources: Annotated[dict[str, int], about("Reports by source.", Privacy.OPERATIONAL, "reports")] = {}
     unread: Annotated[
         int,
         about("Supplements that nobody has read.", Privacy.OPERATIONAL, "reports", ge=0),

@@ -23,7 +23,10 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """One topic. `wide` topics take the installation's number of partitions; `compacted` ones keep the last value of each key."""
+    """One topic.
+
+    `wide` topics take the installation's number of partitions; `compacted` ones keep the last value of each key.
+    """
 
     name: str
     key: str

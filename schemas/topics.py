@@ -1,6 +1,6 @@
-"""The topic catalogue: written once. Provisioning, ACLs, AsyncAPI, the retention table and the contract tests come from it.
+"""The topic catalogue, written once: provisioning, ACLs, AsyncAPI, retention table and contract tests come from it.
 
-Names here are logical; an installation's prefix stands before them on the cluster. Legal bases: DOMAIN 6.
+Names here are logical; an installation's prefix stands before them on the cluster.
 """
 
 from collections.abc import Iterable
@@ -274,7 +274,10 @@ def _state_topic(processor: str, source: str, partitions: int, wide: bool) -> To
 
 
 def catalogue(recipients: Iterable[str] = ()) -> dict[str, Topic]:
-    """Every topic of an installation with these recipients, by logical name. A state topic has its input's partitions."""
+    """Every topic of an installation with these recipients, by logical name.
+
+    A state topic has its input's partitions.
+    """
     topics = {topic.name: topic for topic in _FIXED}
     topics |= {
         topic.name: topic for topic in (_outbox_topic(who, lane) for who in sorted(recipients) for lane in LANES)

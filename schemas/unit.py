@@ -30,7 +30,7 @@ class Unit(Message):
 
 
 class Observation(Message):
-    """What a neighbour's log may know of a report near the border: nothing personal, no text (ARCHITECTURE 3)."""
+    """What a neighbour's log may know of a report near the border: nothing personal, no text."""
 
     report_id: Annotated[str, about("Report there.", Privacy.OPERATIONAL)]
     from_unit: Annotated[str, about("Territory that has it.", Privacy.OPERATIONAL)]

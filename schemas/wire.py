@@ -57,7 +57,7 @@ def derived_id(*parts: str | int) -> str:
 
 
 def secret_id(secret: bytes, *parts: str) -> str:
-    """An id that only this installation can compute: uuid of an HMAC-like digest over the parts (ARCHITECTURE 2.3)."""
+    """An id that only this installation can compute: uuid of an HMAC-like digest over the parts."""
     namespace = uuid.UUID(bytes=hashlib.blake2b(b"sztab-ids", key=secret[:64], digest_size=16).digest())
     return str(uuid.uuid5(namespace, "|".join(f"{len(part)}:{part}" for part in parts)))
 
@@ -90,7 +90,10 @@ def record(
 
 
 def payload(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Message:
-    """The payload of a record of ours. Rejected(`record-invalid`) for another type or a value that does not fit; names no input text."""
+    """The payload of a record of ours.
+
+    Rejected(`record-invalid`) for another type or a value that does not fit; names no input text.
+    """
     kind = attribute(headers, "type")
     model = _BY_TYPE.get(kind or "")
     if model is None:
