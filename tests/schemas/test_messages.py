@@ -52,7 +52,7 @@ def test_each_field_says_what_it_is_and_who_may_see_it(name: str, info: FieldInf
 def test_messages_are_frozen() -> None:
     """What was said cannot be changed afterwards."""
     with pytest.raises(ValidationError):
-        report().report_id = "other"  # type: ignore[misc]
+        report().report_id = "other"
 
 
 def test_a_message_survives_its_bytes() -> None:
