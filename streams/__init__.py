@@ -1,0 +1,1 @@
+"""Stream processors (pure steps) and the shell that runs them on Kafka."""
