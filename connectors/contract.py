@@ -1,6 +1,7 @@
 """What a connector is: a source, a sink, or both.
 
-A source brings documents in; `translate` says what they mean; the runner owns order, concurrency, back-pressure, retries, the
+A source brings documents in; `translate` says what they mean; the runner owns order, concurrency, back-pressure,
+retries, the
 wording of outages, metrics and feed status. A sink takes messages to the far side. Neither knows Kafka, ids or keys.
 """
 
@@ -49,9 +50,12 @@ class SourceSettings(BaseModel):
 class Document:
     """The bytes that a far side sent, untouched.
 
-    `occurrence` tells apart what may lawfully come twice with equal bytes (file: n-th occurrence of the row; SIA: sequence and time
-    stamp; polled feed: the poll after a change). Equal bytes with equal occurrence are one document. `cursor` is where to go on
-    after this document; saved once its row is durable. `context` is for the translation only: mapping name, peer, HTTP query.
+    `occurrence` tells apart what may lawfully come twice with equal bytes (file: n-th occurrence of the row; SIA:
+    sequence and time
+    stamp; polled feed: the poll after a change). Equal bytes with equal occurrence are one document. `cursor` is
+    where to go on
+    after this document; saved once its row is durable. `context` is for the translation only: mapping name, peer,
+    HTTP query.
     """
 
     body: bytes
@@ -81,7 +85,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The document is not ours to keep, or is kept in quarantine (`document_id` set): code, JSON pointer, detail without input text."""
+    """The document is not ours to keep, or is kept in quarantine (`document_id` set).
+
+    Code, JSON pointer, detail without input text.
+    """
 
     code: Code
     detail: str
@@ -94,7 +101,11 @@ Settled = Accepted | Refused
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Documents in order. `settle` is called once per document, in order, when its outcome is known; a far side that waits is answered there."""
+    """Documents in order.
+
+    `settle` is called once per document, in order, when its outcome is known; a far side that waits is answered
+    there.
+    """
 
     documents: tuple[Document, ...]
     cursor: str | None = None
@@ -102,13 +113,19 @@ class Batch:
 
 
 class Source(Protocol):
-    """I/O with one far side. The runner calls `connect`, then `read` again and again, then `close`; no call overlaps another."""
+    """I/O with one far side.
+
+    The runner calls `connect`, then `read` again and again, then `close`; no call overlaps another.
+    """
 
     async def connect(self) -> None:
         """Get ready. Denied: stop and page. Unavailable: the runner calls again later."""
 
     async def read(self, cursor: str | None) -> Batch:
-        """Wait until there is something after `cursor` and give it. Unavailable: the runner connects anew. Cancelled at will: nothing may be lost."""
+        """Wait until there is something after `cursor` and give it.
+
+        Unavailable: the runner connects anew. Cancelled at will: nothing may be lost.
+        """
 
     async def close(self) -> None:
         """Give everything back. Also twice, also before connect."""
@@ -143,20 +160,29 @@ class Translation:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The far side holds the message. `far_reference` is its own name for it; `superseded`: it had a newer one already."""
+    """The far side holds the message.
+
+    `far_reference` is its own name for it; `superseded`: it had a newer one already.
+    """
 
     far_reference: str | None = None
     superseded: bool = False
 
 
 class Sink(Protocol):
-    """I/O with one recipient. `write` is never called twice at once for one subject; again with the same delivery id changes nothing there."""
+    """I/O with one recipient.
+
+    `write` is never called twice at once for one subject; again with the same delivery id changes nothing there.
+    """
 
     async def connect(self) -> None:
         """Get ready. Denied: stop and page. Unavailable: called again later."""
 
     async def write(self, delivery: Delivery) -> Receipt:
-        """Returning means the far side holds it. Unavailable: again later. Rejected: this one to quarantine. Denied: the sink stops."""
+        """Returning means the far side holds it.
+
+        Unavailable: again later. Rejected: this one to quarantine. Denied: the sink stops.
+        """
 
     async def close(self) -> None:
         """Give everything back. Also twice, also before connect."""
@@ -173,9 +199,12 @@ Compose = Callable[[Delivery], bytes]
 class Connector:
     """The declaration of a connector, the only name in its `__init__`: what it is called, what it needs, what it does.
 
-    `push` sources have no `source`: the intake's HTTP listener hands their documents to the runner. `translate_for` builds the
-    translation from the instance's settings. `lab` is the far side's wire for contract tests and the demo. `emits` lists payload
-    types. `exempt` names rules of the contract suite that do not hold, each with its reason; printed in the connector table.
+    `push` sources have no `source`: the intake's HTTP listener hands their documents to the runner.
+    `translate_for` builds the
+    translation from the instance's settings. `lab` is the far side's wire for contract tests and the demo.
+    `emits` lists payload
+    types. `exempt` names rules of the contract suite that do not hold, each with its reason; printed in the
+    connector table.
     """
 
     name: str
