@@ -1,0 +1,1 @@
+"""Operating Sztab: command line, roles, page, ledger, proofs, benchmarks."""

@@ -1,0 +1,234 @@
+"""The console's web application: the page, its event stream, its two forwarded forms, the printable list, the trace."""
+
+import asyncio
+import html
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.resources import files
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import orjson
+from aiohttp import web
+
+from ops.console.board import CLOSED, Board
+from ops.console.hub import Hub
+
+STATIC: Final = {
+    "page.js": "text/javascript",
+    "texts.js": "text/javascript",
+    "show.js": "text/javascript",
+    "sound.js": "text/javascript",
+    "style.css": "text/css",
+}
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "connect-src 'self'",
+        "img-src data:",
+        "form-action 'none'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADINGS: Final = ("Pilność", "Rodzaj", "Miejsce", "Stan", "Zgł.", "Otwarte", "Numer")
+WARSAW: Final = ZoneInfo("Europe/Warsaw")
+BODY_BYTES: Final = 65_536
+
+Forward = Callable[[str, Mapping[str, Any], str], Awaitable[tuple[int, bytes]]]
+"""Posts a body to a path of the intake for an actor.
+
+Status and body of the answer. Unavailable answers come as 503 problems.
+"""
+Trace = Callable[[str], Awaitable[dict[str, Any] | None]]
+"""What is known of an id, without personal data; None when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the application is made of; `authenticate` gives the actor of a request or None."""
+
+    name: str
+    mode: str
+    board: Board
+    hub: Hub
+    forward: Forward
+    trace: Trace
+    categories: Mapping[str, Mapping[str, str]]
+    authenticate: Callable[[web.Request], str | None]
+    desk_source: str = "desk"
+    streams: set[asyncio.Task[Any]] = field(default_factory=set)
+
+
+PARTS: Final = web.AppKey("parts", Parts)
+
+
+def build(parts: Parts) -> web.Application:
+    """The application; the caller runs it and feeds the board."""
+    app = web.Application(middlewares=[_guarded], client_max_size=BODY_BYTES)
+    app[PARTS] = parts
+    app.add_routes(
+        [
+            web.get("/", _page),
+            web.get("/static/{name}", _static),
+            web.get("/print", _printed),
+            web.get("/trace/{id}", _traced),
+            web.get("/api/about", _about),
+            web.get("/api/events", _events),
+            web.get("/api/incidents", _incidents),
+            web.get("/api/incidents/{id}", _incident),
+            web.post("/api/incidents/{id}/commands", _command),
+            web.post("/api/desk", _desk),
+        ]
+    )
+    app.on_shutdown.append(_stop_streams)
+    return app
+
+
+async def _stop_streams(app: web.Application) -> None:
+    app[PARTS].hub.close()
+    for task in list(app[PARTS].streams):
+        task.cancel()
+
+
+@web.middleware
+async def _guarded(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Only known people; no frames, no foreign scripts, nothing cached; a form of another site changes nothing."""
+    if request.app[PARTS].authenticate(request) is None:
+        response: web.StreamResponse = web.json_response(
+            {"code": "unauthenticated"}, status=401, headers={"WWW-Authenticate": 'Basic realm="Sztab"'}
+        )
+    elif request.method == "POST" and request.headers.get("X-Sztab-Page") != "1":
+        response = web.json_response({"code": "forbidden", "detail": "not from the page"}, status=403)
+    else:
+        response = await handler(request)
+    if not response.prepared:
+        response.headers["Content-Security-Policy"] = POLICY
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _asset(name: str) -> bytes:
+    return (files("ops.console") / "static" / name).read_bytes()
+
+
+async def _page(_: web.Request) -> web.Response:
+    return web.Response(body=_asset("index.html"), content_type="text/html", charset="utf-8")
+
+
+async def _static(request: web.Request) -> web.Response:
+    name = request.match_info["name"]
+    if name not in STATIC:
+        raise web.HTTPNotFound
+    return web.Response(body=_asset(name), content_type=STATIC[name], charset="utf-8")
+
+
+def _json(data: object, status: int = 200) -> web.Response:
+    return web.Response(body=orjson.dumps(data), status=status, content_type="application/json")
+
+
+async def _about(request: web.Request) -> web.Response:
+    parts = request.app[PARTS]
+    return _json({"name": parts.name, "mode": parts.mode, "categories": parts.categories})
+
+
+async def _events(request: web.Request) -> web.StreamResponse:
+    parts = request.app[PARTS]
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    )
+    await response.prepare(request)
+    task = asyncio.current_task()
+    if task is not None:
+        parts.streams.add(task)
+        task.add_done_callback(parts.streams.discard)
+    async for framed in parts.hub.stream(request.headers.get("Last-Event-ID")):
+        await response.write(framed)
+    return response
+
+
+async def _incidents(request: web.Request) -> web.Response:
+    return _json(request.app[PARTS].board.snapshot())
+
+
+async def _incident(request: web.Request) -> web.Response:
+    view = request.app[PARTS].board.incident(request.match_info["id"])
+    return _json({"code": "unknown-here"}, 404) if view is None else _json(view)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    try:
+        body = orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        body = None
+    if not isinstance(body, dict):
+        raise web.HTTPBadRequest(body=orjson.dumps({"code": "syntax-invalid"}), content_type="application/problem+json")
+    return body
+
+
+async def _forwarded(request: web.Request, path: str, body: Mapping[str, Any]) -> web.Response:
+    parts = request.app[PARTS]
+    status, answer = await parts.forward(path, body, parts.authenticate(request) or "")
+    return web.Response(
+        status=status,
+        body=answer,
+        content_type="application/json" if status < web.HTTPBadRequest.status_code else "application/problem+json",
+    )
+
+
+async def _command(request: web.Request) -> web.Response:
+    return await _forwarded(request, f"/v1/incidents/{request.match_info['id']}/commands", await _body(request))
+
+
+async def _desk(request: web.Request) -> web.Response:
+    form = {name: value for name, value in (await _body(request)).items() if value not in ("", None)}
+    return await _forwarded(request, f"/v1/sources/{request.app[PARTS].desk_source}/documents", form)
+
+
+async def _traced(request: web.Request) -> web.Response:
+    found = await request.app[PARTS].trace(request.match_info["id"])
+    if found is None:
+        return _html("Sztab", "<p>Nie znaleziono / not found</p>", 404)
+    return _html("Sztab: ślad", f"<pre>{html.escape(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())}</pre>")
+
+
+async def _printed(request: web.Request) -> web.Response:
+    parts = request.app[PARTS]
+    live = [view for view in parts.board.incidents.values() if view["state"] not in CLOSED]
+    rows = "".join(
+        _printed_row(view, parts.categories)
+        for view in sorted(live, key=lambda v: (v["urgency"] != "urgent", v["opened_at"]))
+    )
+    head = "<tr>" + "".join(f"<th>{name}</th>" for name in HEADINGS) + "</tr>"
+    now = datetime.now(UTC).astimezone(WARSAW)
+    title = f"<h1>Otwarte zdarzenia: {len(live)}</h1><p>{html.escape(parts.name)}, {now:%Y-%m-%d %H:%M}</p>"
+    return _html("Otwarte zdarzenia", f"{title}<table>{head}{rows}</table>")
+
+
+def _printed_row(view: dict[str, Any], categories: Mapping[str, Mapping[str, str]]) -> str:
+    opened = datetime.fromisoformat(view["opened_at"]).astimezone(WARSAW)
+    kind = categories.get(view["category"], {}).get("pl", view["category"])
+    urgency = "PILNE" if view["urgency"] == "urgent" else "zwykłe"
+    cells = (
+        urgency,
+        kind,
+        view["place"]["line"],
+        view["state"],
+        str(view["reports"]),
+        f"{opened:%Y-%m-%d %H:%M:%S}",
+        view["id"][:8],
+    )
+    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+
+
+def _html(title: str, body: str, status: int = 200) -> web.Response:
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><link rel="stylesheet" href="/static/style.css">'
+    page = f'<!doctype html><html lang="pl">{head}<article>{body}</article></html>'
+    return web.Response(text=page, status=status, content_type="text/html")

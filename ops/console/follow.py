@@ -1,0 +1,58 @@
+"""Keeps the board up to date: reads the page's topics without a group, and tells the hub what changed."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Final, Protocol
+
+import structlog
+
+from ops.console.board import Board
+from ops.console.hub import Hub
+from schemas.errors import Rejected
+from schemas.topics import ALARMS_NOW, FACTS, FEEDS, FIGURES, INCIDENTS_NOW, NOTICES_NOW
+from schemas.wire import payload
+
+WHOLE: Final = (INCIDENTS_NOW, NOTICES_NOW, ALARMS_NOW, FEEDS, FIGURES)
+"""Read from their beginning: compacted, the last value of each key."""
+RECENT: Final = (FACTS,)
+"""Read from a day back: what the reports of live incidents are."""
+RECENT_MS: Final = 24 * 3_600_000
+
+log = structlog.get_logger()
+
+
+class Message(Protocol):
+    """A record as the client gives it."""
+
+    headers: Iterable[tuple[str, bytes]]
+    value: bytes | None
+
+
+class Reader(Protocol):
+    """The part of a Kafka consumer that following needs."""
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[object, list[Message]]:
+        """Records since the last call."""
+
+
+def take(board: Board, hub: Hub, message: Message) -> None:
+    """Fold one record into the board and tell the browsers; what is not ours is counted and passed over."""
+    if message.value is None:
+        return
+    try:
+        told = payload(message.headers, message.value)
+    except Rejected as error:
+        log.warning("console_record_passed_over", code=error.code.value)
+        return
+    for name, view in board.apply(told):
+        hub.publish(name, view)
+
+
+async def follow(reader: Reader, board: Board, hub: Hub) -> None:
+    """Take records until cancelled. A long batch gives way to the browsers now and then."""
+    while True:
+        for messages in (await reader.getmany(timeout_ms=500, max_records=500)).values():
+            for number, message in enumerate(messages):
+                take(board, hub, message)
+                if number % 100 == 0:
+                    await asyncio.sleep(0)

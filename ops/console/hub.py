@@ -1,0 +1,98 @@
+"""Server-Sent Events with resume: a ring of the last events, a queue per browser, a reset where the place is lost.
+
+An event's id is `<epoch>-<number>`; the epoch is new at each start of the console. A browser that comes back with an
+id that the
+ring still holds gets what it missed; any other gets `reset` with a whole snapshot. A browser that does not read is
+dropped.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+RING: Final = 2_000
+QUEUE: Final = 500
+BEAT_SECONDS: Final = 10.0
+
+
+def frame(name: str, data: dict[str, Any], event_id: str | None = None) -> bytes:
+    """One event in the format of the HTML standard, section 9.2."""
+    head = f"id: {event_id}\n" if event_id else ""
+    return f"{head}event: {name}\ndata: ".encode() + orjson.dumps(data) + b"\n\n"
+
+
+@dataclass(eq=False, slots=True)
+class Reader:
+    """One browser."""
+
+    queue: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(QUEUE))
+    slow: bool = False
+
+
+@dataclass(slots=True)
+class Hub:
+    """Hands events to every browser. `snapshot` gives the whole state at this moment."""
+
+    epoch: str
+    snapshot: Callable[[], dict[str, Any]]
+    number: int = 0
+    ring: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RING))
+    readers: set[Reader] = field(default_factory=set)
+    dropped: int = 0
+
+    def publish(self, name: str, data: dict[str, Any]) -> None:
+        """Give an event to all; a reader whose queue is full is dropped and must come back."""
+        self.number += 1
+        framed = frame(name, data, f"{self.epoch}-{self.number}")
+        self.ring.append((self.number, framed))
+        for reader in list(self.readers):
+            try:
+                reader.queue.put_nowait(framed)
+            except asyncio.QueueFull:
+                reader.slow = True
+                self.dropped += 1
+                self.readers.discard(reader)
+
+    def close(self) -> None:
+        """End every stream: the console stops."""
+        for reader in self.readers:
+            reader.slow = True
+            if not reader.queue.full():
+                reader.queue.put_nowait(None)
+        self.readers.clear()
+
+    def missed(self, last_id: str | None) -> list[bytes] | None:
+        """What came after `last_id`; None when that place is not known any more."""
+        epoch, _, number = (last_id or "").rpartition("-")
+        if epoch != self.epoch or not number.isdigit() or int(number) > self.number:
+            return None
+        seen = int(number)
+        if self.ring and seen < self.ring[0][0] - 1:
+            return None
+        return [framed for at, framed in self.ring if at > seen]
+
+    async def stream(self, last_id: str | None) -> AsyncIterator[bytes]:
+        """The bytes of one browser's connection, until it is too slow or the console stops."""
+        reader = Reader()
+        self.readers.add(reader)
+        try:
+            first = self.missed(last_id)
+            if first is None:
+                first = [frame("reset", self.snapshot(), f"{self.epoch}-{self.number}")]
+            for framed in first:
+                yield framed
+            while not reader.slow:
+                try:
+                    framed_next = await asyncio.wait_for(reader.queue.get(), BEAT_SECONDS)
+                except TimeoutError:
+                    yield frame("beat", {})
+                    continue
+                if framed_next is None:
+                    return
+                yield framed_next
+        finally:
+            self.readers.discard(reader)
