@@ -3,12 +3,15 @@
 A step has no clock, no randomness and no I/O: the same state and record give the same outcome in a test, after a
 crash, and in a replay. Reference data is an immutable argument bound into the step when the processor is built.
 Topic names here are logical; the shell puts the installation's prefix in front of them.
+
+Records, outputs and outcomes are named tuples: one of each is made per message, and a frozen dataclass costs three
+times as much to make. Use `_replace` for a changed copy.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from schemas.errors import Code, Rejected
 from schemas.topics import changelog
@@ -18,8 +21,7 @@ Headers = tuple[tuple[str, bytes], ...]
 NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record of the input topic. `timestamp_ms` is the append time where the topic keeps append times."""
 
     topic: str
@@ -31,8 +33,7 @@ class Record:
     timestamp_ms: int
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """One record to write. A `value` of None is a tombstone; the partition follows from the key (murmur2)."""
 
     topic: str
@@ -41,15 +42,14 @@ class Output:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What one step changes: records to write, state values to put, state keys to delete.
 
     Deletes are applied after puts. Put values must never be changed afterwards, by anybody.
     """
 
     outputs: Sequence[Output] = ()
-    puts: Mapping[str, object] = field(default=NOTHING)
+    puts: Mapping[str, object] = NOTHING
     deletes: Collection[str] = ()
 
 
@@ -73,7 +73,7 @@ class Processor:
     """A step with everything the shell must know to run it on one input topic.
 
     `outputs` names every topic the step may write; another one is a bug of the step. `encode` and `decode` turn
-    state values into changelog bytes and back: each value is decoded once (replay) and encoded once (save).
+    state values into changelog bytes and back: a value is decoded once (replay) and encoded once per put.
     `set_aside` builds the quarantine record; None takes the shell's own (`schemas.delivery.Quarantined`).
     `due` gives the earliest pending deadline of a partition's state, in ms since the epoch, None when nothing is
     pending; `tick(partition, now_ms)` builds the record that lets time pass. Both are for the ticker.
