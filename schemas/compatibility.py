@@ -9,8 +9,8 @@ Schema = dict[str, Any]
 def problems(released: Schema, current: Schema) -> list[str]:
     """What would break between a released schema and the current one, both ways; empty when nothing would.
 
-    Reading old with new: nothing may have become required, changed its type or lost an allowed value. Reading new with old:
-    what the old one requires must still be required, and no value outside its list may be written.
+    Reading old with new: nothing may have become required, changed its type or lost an allowed value. Reading new with
+    old: what the old one requires must still be required, and no value outside its list may be written.
     """
     return sorted(set(_compare(released, current, released, current, "")))
 

@@ -81,7 +81,7 @@ class Envelope:
 def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope:
     """The event of one Kafka record. Rejected(`record-invalid`) when it is no CloudEvent 1.0."""
     try:
-        found = {name.lower(): raw.decode() for name, raw in headers if raw is not None}
+        found = {name.lower(): raw.decode() for name, raw in headers}
     except UnicodeDecodeError:
         raise Rejected(Code.RECORD_INVALID, "a header is not UTF-8") from None
     content_type = found.get("content-type")

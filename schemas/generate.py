@@ -1,6 +1,6 @@
 """Documents made from the models and the catalogue: JSON Schema of every payload, AsyncAPI 3 of every topic.
 
-`files()` gives name -> content for `schemas/generated/`; `sztab generate` writes them and `make check` holds them current.
+`files()` gives name -> content for `schemas/generated/`; `sztab generate` writes them, `make check` holds them current.
 """
 
 import json
@@ -33,7 +33,7 @@ def asyncapi(version: str) -> dict[str, Any]:
         "info": {
             "title": TITLE,
             "version": version,
-            "description": "Topics of the integration hub. CloudEvents 1.0, Kafka binary mode. Names stand behind the prefix.",
+            "description": "Topics of the hub. CloudEvents 1.0, Kafka binary mode. Names stand behind the prefix.",
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",

@@ -15,7 +15,8 @@ from schemas.model import Message, Privacy
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
 from schemas.privacy import WrappedKey
 from schemas.report import Report, ReportNormalised
-from schemas.topic import DAY_MS, MAX_MESSAGE_BYTES, YEAR_MS
+from schemas.topic import DAY_MS, YEAR_MS
+from schemas.topic import MAX_MESSAGE_BYTES as MAX_MESSAGE_BYTES
 from schemas.topic import Retention as Retention
 from schemas.topic import Topic as Topic
 from schemas.topic import partitions as partitions
@@ -258,7 +259,7 @@ def _outbox_topic(recipient: str, lane: str) -> Topic:
     )
 
 
-def _state_topic(processor: str, source: str, partitions: int, wide: bool) -> Topic:
+def _state_topic(processor: str, source: str, partitions: int, *, wide: bool) -> Topic:
     return Topic(
         changelog(processor, source),
         "state key",
@@ -284,7 +285,7 @@ def catalogue(recipients: Iterable[str] = ()) -> dict[str, Topic]:
     }
     inputs = [topics[source] for _, source in PROCESSORS]
     states = (
-        _state_topic(name, one.name, one.partitions, one.wide)
+        _state_topic(name, one.name, one.partitions, wide=one.wide)
         for (name, _), one in zip(PROCESSORS, inputs, strict=True)
     )
     return topics | {topic.name: topic for topic in states}

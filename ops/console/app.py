@@ -22,17 +22,9 @@ STATIC: Final = {
     "sound.js": "text/javascript",
     "style.css": "text/css",
 }
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "img-src data:",
-        "form-action 'none'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 HEADINGS: Final = ("Pilność", "Rodzaj", "Miejsce", "Stan", "Zgł.", "Otwarte", "Numer")
 WARSAW: Final = ZoneInfo("Europe/Warsaw")

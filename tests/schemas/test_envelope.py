@@ -76,9 +76,9 @@ def _scenarios(text: str) -> list[tuple[dict[str, str], bytes, dict[str, str]]]:
     """(Kafka headers, payload, expected attributes) of each scenario of the conformance file, examples filled in."""
     found = []
     for block in re.split(r"\n\s*Scenario", text)[1:]:
-        example = re.search(r"Examples:.*?\n\s*\|[^\n]*\|\n\s*\|\s*([^|]+?)\s*\|", block, re.S)
+        example = re.search(r"Examples:.*?\n\s*\|[^\n]*\|\n\s*\|\s*([^|]+?)\s*\|", block, re.DOTALL)
         filled = block.replace("<contentType>", example.group(1) if example else "")
-        body = re.search(r'"""\n(.*?)"""', filled, re.S)
+        body = re.search(r'"""\n(.*?)"""', filled, re.DOTALL)
         tables = [
             dict(re.findall(r"\|\s*([^|\s]+)\s*\|\s*([^|\n]*?)\s*\|", part))
             for part in re.findall(r"(?:Kafka headers|attributes are):\n((?:\s*\|[^\n]*\n)+)", filled)
