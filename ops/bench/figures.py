@@ -1,0 +1,26 @@
+"""Figures of a measurement: percentiles of latencies, slope of a backlog."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
+
+
+def percentiles(values_ms: Sequence[float], wanted: Mapping[str, float] = PERCENTILES) -> dict[str, float]:
+    """Nearest-rank percentiles and the maximum, in ms with one decimal; empty for no values."""
+    ranked = sorted(values_ms)
+    if not ranked:
+        return {}
+    last = len(ranked) - 1
+    found = {name: round(ranked[min(last, int(share * len(ranked)))], 1) for name, share in wanted.items()}
+    return {**found, "max": round(ranked[-1], 1)}
+
+
+def slope(points: Sequence[tuple[float, float]]) -> float:
+    """Least-squares slope of (second, backlog) points, in records per second; 0 for fewer than two points."""
+    if len(points) < 2:
+        return 0.0
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    spread = sum((x - mean_x) ** 2 for x, _ in points)
+    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
