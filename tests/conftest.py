@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests import leftovers
+from tests.clusters import _mend_cluster as _mend_cluster
+from tests.clusters import cluster as cluster
+from tests.clusters import kafka as kafka
+from tests.clusters import prefix as prefix
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER_MARKERS = ("broker", "faults", "browser")
