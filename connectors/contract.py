@@ -158,6 +158,17 @@ class Translation:
     findings: tuple[Finding, ...] = ()
 
 
+class SinkSettings(BaseModel):
+    """What every recipient has, beside its connector's own settings (which inherit from this)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """Name of the recipient: unique, in topics, rules and metrics, `[a-z0-9-]+`."""
+    installation: str = ""
+    """Our name in outgoing messages (loops are broken by it); empty: the installation's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Receipt:
     """The far side holds the message.
@@ -200,7 +211,7 @@ class Connector:
     """The declaration of a connector, the only name in its `__init__`: what it is called, what it needs, what it does.
 
     `push` sources have no `source`: the intake's HTTP listener hands their documents to the runner.
-    `translate_for` builds the
+    `sink_settings` describe a recipient; None: `settings` do. `translate_for` builds the
     translation from the instance's settings. `lab` is the far side's wire for contract tests and the demo.
     `emits` lists payload
     types. `exempt` names rules of the contract suite that do not hold, each with its reason; printed in the
@@ -216,6 +227,7 @@ class Connector:
     push: bool = False
     content_types: tuple[str, ...] = ("application/json",)
     sink: Callable[[Any], Sink] | None = None
+    sink_settings: type[SinkSettings] | None = None
     compose: Compose | None = None
     lab: Callable[[], Any] | None = None
     emits: tuple[type[Message], ...] = ()

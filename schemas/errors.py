@@ -93,9 +93,16 @@ class Denied(SztabError):
 
 
 class Unavailable(SztabError):
-    """Not there now: wait and try again, nothing is lost meanwhile."""
+    """Not there now: wait and try again, nothing is lost meanwhile.
+
+    `retry_after_seconds` is what the far side asked for, if it did.
+    """
 
     next_step = "wait and retry"
+
+    def __init__(self, code: Code, detail: str, at: str = "", retry_after_seconds: float | None = None) -> None:
+        super().__init__(code, detail, at)
+        self.retry_after_seconds: Final = retry_after_seconds
 
 
 class Rejected(SztabError):
