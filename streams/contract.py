@@ -100,7 +100,7 @@ class Processor:
 
 
 class Observer(Protocol):
-    """Told by a shell what happens, for metrics and alarms. Calls come from the loop: they must be quick, never raise."""
+    """Told by a shell what happens, for metrics and alarms. Calls come from the loop: quick, and never raising."""
 
     def stepped(self, partition: int, records: int, seconds: float) -> None:
         """Records of one partition went through the step in this time; those set aside are counted too."""

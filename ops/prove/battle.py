@@ -1,0 +1,267 @@
+"""One run of an attack: topics of its own, load, workers under supervision, and the verdict at the end."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from ops.prove import cluster_io, counter, verdict
+from ops.prove.cluster_io import Wanted
+from ops.prove.worker import ENVIRONMENT
+from schemas.topics import MAX_MESSAGE_BYTES
+from streams.murmur import positive_hash
+
+KEYS: Final = 400
+PAD: Final = b"." * 150
+TERM_SECONDS: Final = 20.0
+MOST_EXITS: Final = 60
+"""After so many exits a worker is not started again: the run is lost, and its log is long enough."""
+APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What an attack needs: the load, the workers, the rules switched off."""
+
+    attack: str
+    seed: int = 1
+    messages: int = 20_000
+    rate: float = 1000.0
+    partitions: int = 8
+    replicas: int = 3
+    session_seconds: float = 6.0
+    static: bool = True
+    off: tuple[str, ...] = ()
+    deleted_at: int = counter.DELETED_AT
+    keys: int = KEYS
+    output_bytes: int | None = None
+    changelog_config: Mapping[str, str] = field(default_factory=dict)
+    special: Mapping[int, bytes] = field(default_factory=dict)
+    """Values of the n-th message that are not the usual ones."""
+    without_partition: int | None = None
+    """A partition that never gets a record."""
+
+
+class Battle:
+    """Runs one plan on a cluster. `folder` takes the workers' logs."""
+
+    def __init__(self, plan: Plan, bootstrap: str, folder: Path, names: tuple[str, ...] = ("w0",)) -> None:
+        self.plan: Final = plan
+        self.names: Final = names
+        self.bootstrap: Final = bootstrap
+        self.random: Final = random.Random(plan.seed)
+        self.prefix: Final = f"{plan.attack}-{plan.seed}-{uuid.uuid4().hex[:6]}."
+        self._folder = folder
+        self._workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._kept: set[str] = set()
+        self._events: list[float] = []
+        self._exits: Counter[str] = Counter()
+        self._sent = 0
+        self._drained = False
+        self._drain_seconds = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self.notes: list[str] = []
+
+    # Topics and load
+
+    def topic(self, logical: str) -> str:
+        """The name on the cluster."""
+        return self.prefix + logical
+
+    @property
+    def changelog(self) -> str:
+        """The changelog on the cluster."""
+        return self.topic(counter.processor().changelog)
+
+    async def prepare(self) -> None:
+        """Make the topics of this run."""
+        plan = self.plan
+        limited = {"max.message.bytes": str(plan.output_bytes)} if plan.output_bytes else {}
+        wanted = {
+            self.topic(counter.INPUT): Wanted(plan.partitions, APPEND_TIME),
+            self.topic(counter.ASIDE): Wanted(1, APPEND_TIME),
+            self.changelog: Wanted(
+                plan.partitions,
+                {"cleanup.policy": "compact", "max.message.bytes": str(MAX_MESSAGE_BYTES), **plan.changelog_config},
+            ),
+        }
+        for name, count in zip(counter.OUTPUTS, counter.OUTPUT_PARTITIONS, strict=True):
+            wanted[self.topic(name)] = Wanted(count, APPEND_TIME | limited)
+        await cluster_io.create(self.bootstrap, wanted, plan.replicas)
+        self._tasks.append(asyncio.create_task(self._supervise()))
+
+    def load(self) -> None:
+        """Begin to write the inputs at the plan's rate."""
+        self._tasks.append(asyncio.create_task(self._feed()))
+
+    async def _feed(self) -> None:
+        plan, rng = self.plan, random.Random(self.plan.seed)
+        producer = AIOKafkaProducer(
+            bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=65_536
+        )
+        await producer.start()
+        try:
+            names = [b"k%04d" % number for number in range(plan.keys)]
+            if plan.without_partition is not None:
+                names = [name for name in names if self._place(name) != plan.without_partition]
+            began = time.monotonic()
+            for number in range(plan.messages):
+                value = plan.special.get(number, b"i%07d|%s" % (number, PAD))
+                await producer.send(self.topic(counter.INPUT), value, key=names[rng.randrange(len(names))])
+                self._sent += 1
+                ahead = number / plan.rate - (time.monotonic() - began)
+                if ahead > 0.01:
+                    await asyncio.sleep(ahead)
+        finally:
+            await producer.stop()
+
+    def _place(self, key: bytes) -> int:
+        return positive_hash(key) % self.plan.partitions
+
+    @property
+    def sent(self) -> int:
+        """Inputs written so far."""
+        return self._sent
+
+    # Workers
+
+    def start(self, name: str, armed: tuple[str, int] | None = None) -> None:
+        """Start a worker; it is started again when it ends by itself, then without an armed point."""
+        plan = self.plan
+        told = {
+            "bootstrap": self.bootstrap,
+            "prefix": self.prefix,
+            "instance": name if plan.static else None,
+            "session_seconds": plan.session_seconds,
+            "off": plan.off,
+            "output_bytes": plan.output_bytes,
+            "deleted_at": plan.deleted_at,
+            "armed": armed,
+        }
+        with (self._folder / f"{self.prefix}{name}.log").open("ab") as log:
+            self._workers[name] = subprocess.Popen(
+                [sys.executable, "-m", "ops.prove.worker"],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {ENVIRONMENT: orjson.dumps(told).decode()},
+            )
+        self._kept.add(name)
+
+    async def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send the signal and wait for the end (SIGSTOP and SIGCONT: only send). It is not started again by itself."""
+        process = self._workers[name]
+        ends = how not in {signal.SIGSTOP, signal.SIGCONT}
+        if ends:
+            self._kept.discard(name)
+        self.event()
+        if process.poll() is None:
+            process.send_signal(how)
+        if ends:
+            try:
+                await asyncio.to_thread(process.wait, TERM_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._exits["hung"] += 1
+                process.kill()
+                process.wait()
+            if how == signal.SIGTERM and process.returncode:
+                self._exits[str(process.returncode)] += 1
+
+    async def ended(self, name: str, seconds: float = 30.0) -> bool:
+        """Wait until the worker's present process has ended and another one runs."""
+        process, deadline = self._workers[name], time.monotonic() + seconds
+        while self._workers[name] is process:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        return True
+
+    def running(self, name: str) -> bool:
+        """Does the worker's process run?"""
+        return name in self._workers and self._workers[name].poll() is None
+
+    def event(self) -> None:
+        """Something happened now; the stall around it will be measured."""
+        self._events.append(time.time() * 1000)
+
+    async def _supervise(self) -> None:
+        while True:
+            for name in list(self._kept):
+                code = self._workers[name].poll()
+                if code is not None:
+                    self._exits[str(code)] += 1
+                    self.event()
+                    self.start(name)
+            if sum(self._exits.values()) > MOST_EXITS:
+                self._kept.clear()
+            await asyncio.sleep(0.05)
+
+    # The end
+
+    async def drain(self, seconds: float = 90.0) -> None:
+        """Wait until all inputs are written and the group has committed them."""
+        await asyncio.wait_for(asyncio.shield(self._tasks[-1]), self.plan.messages / self.plan.rate + 120)
+        began = time.monotonic()
+        group = counter.processor().group(self.prefix)
+        while not self._drained and self._kept and time.monotonic() < began + seconds:
+            numbers = range(self.plan.partitions)
+            self._drained = await cluster_io.all_committed(self.bootstrap, group, self.topic(counter.INPUT), numbers)
+            if not self._drained:
+                await asyncio.sleep(0.2)
+        self._drain_seconds = round(time.monotonic() - began, 1)
+
+    async def close(self) -> None:
+        """End every worker."""
+        self._kept.clear()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for process in self._workers.values():
+            if process.poll() is None:
+                process.kill()
+                process.send_signal(signal.SIGCONT)
+            await asyncio.to_thread(process.wait)
+
+    async def judge(self) -> verdict.Verdict:
+        """Read everything and compare. Called after `close`."""
+        plan = self.plan
+        outputs = {self.topic(name): n for name, n in zip(counter.OUTPUTS, counter.OUTPUT_PARTITIONS, strict=True)}
+        inputs = await self._read({self.topic(counter.INPUT): plan.partitions})
+        simulation = verdict.simulate(inputs, plan.deleted_at, plan.output_bytes or MAX_MESSAGE_BYTES)
+        compared = verdict.compare(
+            simulation,
+            await self._read(outputs),
+            await self._read({self.topic(counter.ASIDE): 1}),
+            await self._read({self.changelog: plan.partitions}),
+            lambda name: name.removeprefix(self.prefix),
+            marked="marker" not in plan.off,
+        )
+        stalls = sorted(verdict.stalls(compared.times, self._events))
+        return verdict.Verdict(
+            attack=plan.attack,
+            seed=plan.seed,
+            off=",".join(plan.off),
+            inputs=len(inputs),
+            committed=self._drained,
+            drain_seconds=self._drain_seconds,
+            events=len(self._events),
+            exits=dict(self._exits),
+            stall_median_seconds=stalls[len(stalls) // 2] if stalls else 0.0,
+            stall_max_seconds=stalls[-1] if stalls else 0.0,
+            note="; ".join(self.notes),
+            **compared.figures,
+        )
+
+    async def _read(self, topics: Mapping[str, int]) -> list[Any]:
+        return await cluster_io.read_all(self.bootstrap, topics)

@@ -1,0 +1,72 @@
+"""One worker under attack: `python -m ops.prove.worker`, told what to do by the JSON in SZTAB_PROVE.
+
+bootstrap, prefix, instance (or null), session_seconds, off (rules switched off), output_bytes,
+deleted_at, armed: [point, n] = SIGKILL itself when the point is reached for the n-th time
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+
+import orjson
+import uvloop
+
+from ops.prove import counter
+from schemas.errors import SztabError
+from streams.leaving import Exit
+from streams.shell import Shell
+from streams.shell_settings import ShellSettings, Switches
+
+ENVIRONMENT: Final = "SZTAB_PROVE"
+
+
+def armed(point: str, times: int) -> Callable[[str], None]:
+    """A hook that kills this process at the n-th passage of a point: no clean-up runs, as when power fails."""
+    left = times
+
+    def hook(passed: str) -> None:
+        nonlocal left
+        if passed == point:
+            left -= 1
+            if left <= 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    return hook
+
+
+def settings(told: dict[str, Any]) -> ShellSettings:
+    """The shell's settings from what the harness says."""
+    session = float(told["session_seconds"])
+    limit = told.get("output_bytes")
+    return ShellSettings(
+        bootstrap_servers=told["bootstrap"],
+        prefix=told["prefix"],
+        instance_id=told.get("instance"),
+        session_seconds=session,
+        heartbeat_seconds=session / 4,
+        output_bytes=dict.fromkeys(counter.OUTPUTS, limit) if limit else {},
+        switches=Switches.without(*told.get("off", ())),
+        hook=armed(*told["armed"]) if told.get("armed") else None,
+    )
+
+
+async def main() -> int:
+    """Run the counter until SIGTERM; the exit code says how it ended."""
+    told = orjson.loads(os.environ[ENVIRONMENT])
+    shell = Shell(counter.processor(told.get("deleted_at", counter.DELETED_AT)), settings(told))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, shell.stop)
+    try:
+        await shell.run()
+    except SztabError as error:
+        logging.getLogger(__name__).critical("stopped: %s", error)
+        return int(Exit.MISCONFIGURED)
+    return 0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    sys.exit(uvloop.run(main()))

@@ -1,0 +1,76 @@
+"""Fetches the input and hands on what follows what came before."""
+
+import asyncio
+from typing import Any, Final
+
+import structlog
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+
+from schemas.errors import Code, Denied
+from streams.leaving import Exit
+from streams.rounds import Gear, Held, Rounds
+from streams.stepping import Part
+
+log: Final = structlog.get_logger("streams.shell")
+SEEKS: Final = 10
+"""Seeks in a row after which the broker's answers count as contradictory."""
+
+
+class Fetching:
+    """The fetching half of the loop."""
+
+    def __init__(self, gear: Gear, held: Held, rounds: Rounds) -> None:
+        self._gear = gear
+        self._held = held
+        self._rounds = rounds
+        self.gaps = 0
+        """Places where the input had no record at the offset that had to come next."""
+
+    async def once(self) -> None:
+        """One fetch. No pause anywhere: aiokafka asks a node for nothing while records of it wait here.
+
+        Denied(`forbidden`) when the cluster does not let us read.
+        """
+        gear = self._gear
+        await self._rounds.room()
+        epoch = self._held.epoch
+        try:
+            got = await gear.consumer.getmany(timeout_ms=200, max_records=gear.settings.fetch_records)
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            raise Denied(Code.FORBIDDEN, f"may not read {gear.processor.input} as {gear.group}") from error
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            log.warning("fetch_repeated", group=gear.group, error=type(error).__name__)
+            await asyncio.sleep(gear.settings.heartbeat_seconds / 10)
+            return
+        for tp, records in got.items():
+            part = self._held.parts.get(tp)
+            if part is not None and part.ready and epoch == self._held.epoch:
+                fresh = self.contiguous(part, records)
+                if fresh:
+                    part.next = fresh[-1].offset + 1
+                    self._rounds.offer(part, fresh)
+
+    def contiguous(self, part: Part, records: list[Any]) -> list[Any]:
+        """The records that follow what came before; a gap is sought again, and accepted when the broker insists.
+
+        A fetch from before a rebalance may be delivered after it, and the same range twice. A true gap is compaction,
+        a transaction's mark, or retention that overtook us: the last is an alarm, so every gap is told.
+        """
+        first = records[0].offset
+        if not self._gear.settings.switches.contiguity or part.next is None or first == part.next:
+            part.seeks, part.gap_at = 0, None
+            return records
+        if first < part.next:
+            return [record for record in records if record.offset >= (part.next or 0)]
+        if part.gap_at == first:
+            self.gaps += 1
+            log.error("input_gap", partition=part.partition, expected=part.next, found=first)
+            part.seeks, part.gap_at = 0, None
+            return records
+        part.seeks, part.gap_at = part.seeks + 1, first
+        if part.seeks > SEEKS:
+            self._gear.leave(Exit.GAP, f"partition {part.partition}: no steady answer about what follows {part.next}")
+        self._gear.consumer.seek(part.tp, part.next)
+        return []

@@ -1,0 +1,218 @@
+"""Rebuilds the state of the held partitions from their changelog, and claims the changelog.
+
+The claim is a batch with the marker alone. Once it is acknowledged, everything written before it is visible, so what
+a dying predecessor still had on the wire is replayed too; and from then on each append has an expected offset.
+"""
+
+import asyncio
+import time
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+
+from schemas.errors import Code, Misconfigured
+from streams import changelog
+from streams.changelog import NOTHING_APPLIED, Fold, Marker, PartitionState
+from streams.clients import Clients
+from streams.leaving import Exit
+from streams.rounds import Gear, Held, changes_limit
+from streams.shell_settings import BATCH_OVERHEAD
+from streams.stepping import Part
+
+log: Final = structlog.get_logger("streams.shell")
+CLAIMS: Final = 5
+"""Tries to claim a changelog in which somebody else goes on writing."""
+
+
+async def learn_topics(gear: Gear, clients: Clients) -> None:
+    """Ask for the partitions of every topic of the processor, and wait a moment for one just created.
+
+    Misconfigured(`topic-mismatch`) for a missing one, or when input and changelog differ in partitions.
+    """
+    prefix, settings = gear.settings.prefix, gear.settings
+    names = {topic: prefix + topic for topic in gear.stepper.topics}
+    source = prefix + gear.processor.input
+    wanted = {*names.values(), source, gear.changelog}
+    deadline = time.monotonic() + settings.session_seconds
+    facts = await clients.facts(gear.producer, wanted)
+    while not wanted <= set(facts):
+        if time.monotonic() > deadline:
+            missing = ", ".join(sorted(wanted - set(facts)))
+            raise Misconfigured(Code.TOPIC_MISMATCH, f"no such topic: {missing}; provision first")
+        await asyncio.sleep(0.2)
+        facts = await clients.facts(gear.producer, wanted)
+    inputs, states = facts[source].partitions, facts[gear.changelog].partitions
+    if inputs != states:
+        raise Misconfigured(Code.TOPIC_MISMATCH, f"{source} has {inputs} partitions, but {gear.changelog} has {states}")
+    gear.topic_id = facts[source].topic_id
+    gear.topics = {
+        topic: (
+            name,
+            facts[name].partitions,
+            min(settings.batch_bytes, settings.limit(topic) - BATCH_OVERHEAD),
+        )
+        for topic, name in names.items()
+    }
+
+
+class Recovery:
+    """Makes the parts of one ownership ready. Stops in the middle when ownership changes again."""
+
+    def __init__(self, gear: Gear, held: Held, clients: Clients) -> None:
+        self._gear = gear
+        self._held = held
+        self._clients = clients
+        self.claiming: set[asyncio.Future[Any]] = set()
+        """Claims on the wire: a revocation waits for them."""
+        self.kept: dict[int, PartitionState] = {}
+        """The states of the last ownership, for the test that leaves rule `overlay` out."""
+
+    async def run(self) -> bool:
+        """Recover every held partition. False when ownership changed meanwhile.
+
+        Misconfigured(`state-foreign`) when the state is not that of the input; KafkaError: again.
+        """
+        epoch, began = self._held.epoch, time.monotonic()
+        parts = list(self._held.parts.values())
+        await self._identify()
+        reader = self._clients.reader(self._gear.settings)
+        await reader.start()
+        try:
+            await self._replay(reader, parts, epoch)
+        finally:
+            await reader.stop()
+        if epoch != self._held.epoch or not await self._reached(parts, epoch):
+            return False
+        for part in parts:
+            await self._position(part)
+            self._gear.observer.recovered(part.partition, len(part.state), time.monotonic() - began)
+        if epoch != self._held.epoch:
+            return False
+        for part in parts:
+            part.ready = True
+        self._gear.consumer.resume(*self._held.parts)
+        return True
+
+    async def _identify(self) -> None:
+        """Ask the input's topic id again: a topic made anew has another one."""
+        name = self._gear.settings.prefix + self._gear.processor.input
+        facts = await self._clients.facts(self._gear.producer, [name])
+        if name not in facts:
+            raise Misconfigured(Code.TOPIC_MISMATCH, f"the input topic {name} does not exist")
+        self._gear.topic_id = facts[name].topic_id
+
+    async def _replay(self, reader: Any, parts: list[Part], epoch: int) -> None:
+        places = {TopicPartition(self._gear.changelog, part.partition): part for part in parts}
+        folds = {place: Fold(skip_stale=self._gear.settings.switches.fold) for place in places}
+        reader.assign(list(places))
+        ends = await reader.end_offsets(list(places))
+        await reader.seek_to_beginning(*places)
+        todo = set(places)
+        for _ in range(CLAIMS):
+            await self._read_to(reader, folds, ends, epoch)
+            if epoch == self._held.epoch:
+                todo = await self._claim({place: places[place] for place in todo}, folds, ends)
+            if epoch != self._held.epoch:
+                return
+            if not todo:
+                break
+        else:
+            self._gear.leave(Exit.FOREIGN_WRITE, f"somebody else goes on writing to {self._gear.changelog}")
+        for place, part in places.items():
+            part.end = ends[place]
+            part.state = PartitionState(folds[place].durable(self._gear.processor.decode))
+            if part.partition in self.kept:
+                part.state.dirty = self.kept[part.partition].dirty
+
+    async def _read_to(self, reader: Any, folds: dict[Any, Fold], ends: dict[Any, int], epoch: int) -> None:
+        """Fold everything below `ends`."""
+        while epoch == self._held.epoch:
+            behind = [place for place in ends if await reader.position(place) < ends[place]]
+            if not behind:
+                return
+            for place, records in (await reader.getmany(timeout_ms=200)).items():
+                folds[place].take_all(records)
+            self._gear.pulse.check()
+
+    async def _claim(self, places: dict[Any, Part], folds: dict[Any, Fold], ends: dict[Any, int]) -> set[Any]:
+        """Write marker and repairs; move `ends` behind them.
+
+        Returns the places where somebody else wrote meanwhile: read on there, and claim again.
+        """
+        committed = await asyncio.gather(*(self._gear.consumer.committed(part.tp) for part in places.values()))
+        sent = []
+        for (place, part), known in zip(places.items(), committed, strict=True):
+            fold = folds[place]
+            self._check(fold, known, part.partition)
+            part.committed = known
+            marked = self._gear.settings.switches.marker
+            part.applied = max(fold.applied, (known or 0) - 1) if marked else NOTHING_APPLIED
+            marker = Marker(self._gear.topic_id, part.applied) if marked else None
+            if fold.repair:
+                log.warning("state_repaired", partition=part.partition, keys=len(fold.repair))
+            for changes in changelog.repairs(fold, changes_limit(self._gear)):
+                if marker is not None or changes:
+                    sent.append((place, await self._send(place, marker, changes)))  # noqa: PERF401
+        foreign = set()
+        for place, (future, count) in sent:
+            offset = (await future).offset
+            if offset != ends[place]:
+                foreign.add(place)
+            ends[place] = offset + count
+        return foreign
+
+    async def _send(self, place: Any, marker: Marker | None, changes: changelog.Changes) -> tuple[Any, int]:
+        producer = self._gear.producer
+        builder = changelog.batch(producer.create_batch, marker, changes, time.time_ns() // 1_000_000)
+        future = await producer.send_batch(builder, self._gear.changelog, partition=place.partition)
+        self.claiming.add(future)
+        future.add_done_callback(self.claiming.discard)
+        return future, builder.record_count()
+
+    def _check(self, fold: Fold, committed: int | None, partition: int) -> None:
+        """Is this the state of this topic? Misconfigured(`state-foreign`): skipping by it would lose records."""
+        switches = self._gear.settings.switches
+        if not switches.identity or not switches.marker:
+            return
+        if fold.marker is not None and fold.marker.topic_id != self._gear.topic_id:
+            raise Misconfigured(
+                Code.STATE_FOREIGN,
+                f"{self._gear.changelog}/{partition} belongs to another topic of that name (made anew or restored)",
+            )
+        if fold.marker is None and committed:
+            raise Misconfigured(
+                Code.STATE_FOREIGN,
+                f"{self._gear.changelog}/{partition} is empty, but group {self._gear.group} has committed {committed}",
+            )
+
+    async def _reached(self, parts: list[Part], epoch: int) -> bool:
+        """Does the input reach up to what is applied? Right after a broker's failure its end may lag for a moment."""
+        if not self._gear.settings.switches.identity:
+            return True
+        deadline = time.monotonic() + 2 * self._gear.settings.session_seconds
+        while epoch == self._held.epoch:
+            ends = await self._gear.consumer.end_offsets([part.tp for part in parts])
+            short = [part for part in parts if part.applied >= ends[part.tp]]
+            if not short:
+                return True
+            if time.monotonic() > deadline:
+                raise Misconfigured(
+                    Code.STATE_FOREIGN,
+                    f"partition {short[0].partition} of {self._gear.processor.input} ends at {ends[short[0].tp]}, "
+                    f"but its state has applied {short[0].applied}: the topic lost records or was restored",
+                )
+            await asyncio.sleep(self._gear.settings.heartbeat_seconds / 5)
+        return False
+
+    async def _position(self, part: Part) -> None:
+        """Where the partition goes on: behind what is applied, else where the group stands, else at the beginning."""
+        consumer = self._gear.consumer
+        start = max(part.applied + 1, part.committed or 0)
+        if start:
+            part.next = start
+            consumer.seek(part.tp, start)
+            part.settled = start if part.applied >= 0 else None
+        else:
+            await consumer.seek_to_beginning(part.tp)
+            part.next = await consumer.position(part.tp)

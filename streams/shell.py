@@ -1,0 +1,260 @@
+"""The shell: one consumer loop for a processor whose loss would matter, on aiokafka alone.
+
+    fetch -> gather -> round: step, send outputs, save state (rounds.py) -> commit
+    ownership change -> settle what is in flight or drop it -> replay and claim the changelog (recovery.py)
+
+The rules it keeps are those of ARCHITECTURE 4; `ops/decisions/0001-own-shell.md` says why it is our own, and
+`ops/prove` attacks it. An error that nobody foresaw ends the process before anything is acknowledged (leaving.py).
+"""
+
+import asyncio
+import time
+from collections.abc import Collection, Coroutine
+from typing import Any, Final
+
+import structlog
+from aiokafka import ConsumerRebalanceListener
+from aiokafka.errors import KafkaError
+
+from schemas.errors import Code, SztabError, Unavailable
+from streams.clients import AiokafkaClients, Clients
+from streams.contract import Observer, Processor, State
+from streams.fetching import Fetching
+from streams.leaving import Exit, Leaving, Left, whereabouts
+from streams.observer import Health, Unobserved
+from streams.pulse import Pulse
+from streams.recovery import Recovery, learn_topics
+from streams.rounds import Gear, Held, Rounds
+from streams.shell_settings import ShellSettings
+from streams.stepping import Part, Stepper
+
+log: Final = structlog.get_logger("streams.shell")
+LOST: Final = -1
+"""aiokafka's generation of a member that the group has put out."""
+
+
+class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Runs one processor until `stop` is called.
+
+    `run` raises Misconfigured when a topic is missing or the state belongs to another one, Unavailable when no broker
+    can be reached at the start. Everything else that goes wrong is waited out, or ends the process.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        settings: ShellSettings,
+        observer: Observer | None = None,
+        clients: Clients | None = None,
+    ) -> None:
+        leave = Leaving(settings.exit)
+        told = observer or Unobserved()
+        self.processor: Final = processor
+        self._settings = settings
+        self._clients = clients or AiokafkaClients()
+        self._gear = Gear(
+            processor=processor,
+            settings=settings,
+            leave=leave,
+            pulse=Pulse(settings.session_seconds / 2, leave, armed=settings.switches.pulse),
+            observer=told,
+            stepper=Stepper(processor, settings, told),
+            changelog=settings.changelog or settings.prefix + processor.changelog,
+            group=settings.group or processor.group(settings.prefix),
+        )
+        self._held = Held()
+        self._rounds = Rounds(self._gear, self._held)
+        self._recovery = Recovery(self._gear, self._held, self._clients)
+        self._fetching = Fetching(self._gear, self._held, self._rounds)
+        self._stop = asyncio.Event()
+        self._last_commit: float | None = None
+
+    # For the roles
+
+    def stop(self) -> None:
+        """End `run` gracefully: what is in flight is settled and committed."""
+        self._stop.set()
+
+    def states(self) -> dict[int, State]:
+        """The states of the partitions that are held and recovered, for the ticker. Read only, now, not later."""
+        return {part.partition: part.state for part in self._held.parts.values() if part.ready}
+
+    def health(self) -> Health:
+        """How it goes."""
+        parts = self._held.parts.values()
+        return Health(
+            held=tuple(sorted(part.partition for part in parts)),
+            ready=bool(self._held.parts) and self._held.ready(),
+            records=self._rounds.records,
+            rounds=self._rounds.done,
+            quarantined=self._gear.stepper.quarantined,
+            gaps=self._fetching.gaps,
+            last_commit=self._last_commit,
+            lag={part.partition: self._lag(part) for part in parts if part.ready},
+        )
+
+    def _lag(self, part: Part) -> int:
+        try:
+            end = self._gear.consumer.highwater(part.tp)
+        except KafkaError:
+            return 0
+        return max(0, (end or 0) - (part.settled or part.next or 0))
+
+    # The life of a shell
+
+    async def run(self) -> None:
+        """Run until `stop`. Returns when everything stepped is acknowledged and committed."""
+        gear = self._gear
+        gear.producer = self._clients.producer(self._settings)
+        gear.consumer = self._clients.consumer(self._settings, gear.group)
+        helpers: list[asyncio.Task[None]] = []
+        try:
+            await self._start()
+            works = (gear.pulse.run(), self._rounds.run(), self._keep_committing(), self._watch())
+            helpers = [self._helper(work) for work in works]
+            gear.pulse.start()
+            await self._loop_until_stopped()
+            await self._settle_all()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await gear.consumer.stop()
+            await gear.producer.stop()
+        if gear.leave.left is not None:
+            raise gear.leave.left
+
+    async def _start(self) -> None:
+        try:
+            await self._gear.producer.start()
+            await learn_topics(self._gear, self._clients)
+            self._gear.consumer.subscribe([self._settings.prefix + self.processor.input], listener=self)
+            await self._gear.consumer.start()
+        except KafkaError as error:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, f"the cluster cannot be used: {type(error).__name__}") from error
+
+    def _helper(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._helper_ended)
+        return task
+
+    def _helper_ended(self, task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, Left):
+            try:
+                self._gear.leave(Exit.UNKNOWN, f"a part of the shell ended: {whereabouts(error)}")
+            except Left:
+                return
+
+    async def _watch(self) -> None:
+        """Ends a process whose client is stuck (aiokafka 1017), and a shell whose process should be gone."""
+        limit = self._settings.settle_seconds
+        while True:
+            await asyncio.sleep(min(1.0, limit / 4))
+            if self._gear.leave.left is not None:
+                self._stop.set()
+            if self._rounds.oldest_seconds() > limit:
+                self._gear.leave(Exit.UNKNOWN, f"a round was not acknowledged for {limit:.0f} s")
+
+    async def _loop_until_stopped(self) -> None:
+        loop, stopped = asyncio.create_task(self._loop()), asyncio.create_task(self._stop.wait())
+        await asyncio.wait({loop, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if loop.done():
+            stopped.cancel()
+            loop.result()
+        else:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+
+    async def _loop(self) -> None:
+        """Recover after each ownership change, fetch otherwise."""
+        while True:
+            try:
+                if self._held.ready():
+                    await self._fetching.once()
+                else:
+                    await self._recover()
+            except SztabError:
+                raise
+            except Exception as error:  # noqa: BLE001 - nobody foresaw it: nothing more may be acknowledged
+                self._gear.leave(Exit.UNKNOWN, f"the loop failed: {whereabouts(error)}")
+
+    async def _recover(self) -> None:
+        try:
+            done = await self._recovery.run()
+        except KafkaError as error:
+            log.warning("recovery_repeated", group=self._gear.group, error=type(error).__name__)
+            done = False
+        if done:
+            self._gear.observer.held(sorted(part.partition for part in self._held.parts.values()))
+        else:
+            await asyncio.sleep(0.05)
+
+    # Ownership: called by aiokafka, which swallows exceptions
+
+    async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:  # noqa: ARG002 - aiokafka's interface
+        """A rebalance begins. Still a member: settle what is in flight, commit, give up. Else write nothing more."""
+        try:
+            await self._give_up()
+        except Exception as error:  # noqa: BLE001 - aiokafka would go on as if nothing had happened
+            self._gear.leave(Exit.UNKNOWN, f"giving up partitions failed: {whereabouts(error)}")
+
+    async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+        """A rebalance ended. The replay happens in the loop, where a newer rebalance can interrupt it."""
+        self._forget()
+        self._held.parts = {tp: Part(tp) for tp in sorted(assigned)}
+        if self._held.parts:
+            self._gear.consumer.pause(*self._held.parts)
+        log.info("ownership", group=self._gear.group, partitions=sorted(tp.partition for tp in assigned))
+
+    async def _give_up(self) -> None:
+        member = self._gear.consumer._coordinator.generation != LOST  # noqa: SLF001 - aiokafka tells it nowhere else
+        for part in self._held.parts.values():
+            part.ready = False
+        if member:
+            await self._settle_all()
+        self._forget()
+        self._gear.observer.held(())
+
+    async def _settle_all(self) -> None:
+        """Wait, bounded, for what is in flight, and commit it."""
+        for part in self._held.parts.values():
+            part.ready = False
+        limit = self._settings.session_seconds
+        if not await self._rounds.idle(limit):
+            self._gear.leave(Exit.UNKNOWN, "rounds in flight did not settle in time")
+        if self._recovery.claiming:
+            await asyncio.wait(set(self._recovery.claiming), timeout=limit)
+        try:
+            await asyncio.wait_for(self._commit(), limit / 2)
+        except TimeoutError:
+            log.warning("commit_given_up", group=self._gear.group)
+
+    def _forget(self) -> None:
+        if not self._settings.switches.overlay:
+            self._recovery.kept = {part.partition: part.state for part in self._held.parts.values()}
+        self._held.forget()
+        self._rounds.forget()
+
+    # Commits: a hint only, the marker counts
+
+    async def _keep_committing(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.commit_seconds)
+            if self._held.ready():
+                await self._commit()
+
+    async def _commit(self) -> None:
+        parts = [part for part in self._held.parts.values() if part.settled is not None]
+        behind = {part: part.settled for part in parts if part.settled != part.committed}
+        if not behind:
+            return
+        try:
+            await self._gear.consumer.commit({part.tp: offset for part, offset in behind.items()})
+        except KafkaError as error:
+            log.warning("commit_refused", group=self._gear.group, error=type(error).__name__)
+            return
+        for part, offset in behind.items():
+            part.committed = offset
+        self._last_commit = time.monotonic()
+        self._gear.observer.committed({part.partition: offset or 0 for part, offset in behind.items()})
