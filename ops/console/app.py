@@ -14,6 +14,7 @@ from aiohttp import web
 
 from ops.console.board import CLOSED, Board
 from ops.console.hub import Hub
+from schemas.errors import Code, Rejected
 
 STATIC: Final = {
     "page.js": "text/javascript",
@@ -30,18 +31,24 @@ HEADINGS: Final = ("Pilność", "Rodzaj", "Miejsce", "Stan", "Zgł.", "Otwarte",
 WARSAW: Final = ZoneInfo("Europe/Warsaw")
 BODY_BYTES: Final = 65_536
 
-Forward = Callable[[str, Mapping[str, Any], str], Awaitable[tuple[int, bytes]]]
-"""Posts a body to a path of the intake for an actor.
 
-Status and body of the answer. Unavailable answers come as 503 problems.
-"""
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who asks: the account's name, and the token by which the intake knows it (empty: loopback without accounts)."""
+
+    name: str
+    token: str = ""
+
+
+Forward = Callable[[str, Mapping[str, Any], Visitor], Awaitable[tuple[int, bytes]]]
+"""Posts a body to a path of the intake as this visitor; status and body of the answer. An absent intake is a 503."""
 Trace = Callable[[str], Awaitable[dict[str, Any] | None]]
 """What is known of an id, without personal data; None when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the application is made of; `authenticate` gives the actor of a request or None."""
+    """What the application is made of; `authenticate` gives the visitor or None."""
 
     name: str
     mode: str
@@ -50,7 +57,7 @@ class Parts:
     forward: Forward
     trace: Trace
     categories: Mapping[str, Mapping[str, str]]
-    authenticate: Callable[[web.Request], str | None]
+    authenticate: Callable[[web.Request], Visitor | None]
     desk_source: str = "desk"
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
 
@@ -98,13 +105,22 @@ async def _guarded(
     elif request.method == "POST" and request.headers.get("X-Sztab-Page") != "1":
         response = web.json_response({"code": "forbidden", "detail": "not from the page"}, status=403)
     else:
-        response = await handler(request)
+        response = await _answer(request, handler)
     if not response.prepared:
         response.headers["Content-Security-Policy"] = POLICY
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
         response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+async def _answer(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Rejected as error:
+        return _json({"code": error.code.value, "detail": error.detail}, 400)
 
 
 def _asset(name: str) -> bytes:
@@ -161,13 +177,16 @@ async def _body(request: web.Request) -> dict[str, Any]:
     except orjson.JSONDecodeError:
         body = None
     if not isinstance(body, dict):
-        raise web.HTTPBadRequest(body=orjson.dumps({"code": "syntax-invalid"}), content_type="application/problem+json")
+        raise Rejected(Code.SYNTAX_INVALID, "the body is no JSON object")
     return body
 
 
 async def _forwarded(request: web.Request, path: str, body: Mapping[str, Any]) -> web.Response:
     parts = request.app[PARTS]
-    status, answer = await parts.forward(path, body, parts.authenticate(request) or "")
+    visitor = parts.authenticate(request)
+    if visitor is None:
+        raise web.HTTPUnauthorized
+    status, answer = await parts.forward(path, body, visitor)
     return web.Response(
         status=status,
         body=answer,
