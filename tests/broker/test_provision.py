@@ -1,0 +1,94 @@
+"""Provisioning on a real cluster."""
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from ops.provision import nodes, provision, wanted
+from ops.provision_plan import Alter, Create, Grow, Wanted
+from schemas.errors import Misconfigured, Unavailable
+from schemas.topic import DAY_MS
+from schemas.topics import LOG, catalogue
+from tests.waiting import until
+
+
+@pytest.fixture
+def client(kafka):
+    """Options of the clients for the session's broker."""
+    return {"bootstrap_servers": kafka.bootstrap_servers}
+
+
+async def test_the_whole_catalogue_twice_is_nothing_new(client, prefix):
+    """The first call makes every topic, a dry run before it none, and the second has nothing to do."""
+    desired = wanted(catalogue(["dispatch"]), prefix, 1, 2, {})
+    dry = await provision(client, desired, dry_run=True)
+    assert dry == [Create(one) for one in desired]
+    assert await provision(client, desired, dry_run=False) == dry
+    assert await provision(client, desired, dry_run=False) == []
+
+
+async def test_a_changed_setting_is_altered_and_the_others_stay(client, prefix):
+    """Another retention is the only change; what a person set beside ours is still there afterwards."""
+    desired = [one for one in wanted(catalogue(), prefix, 1, 2, {}) if one.name == prefix + LOG]
+    foreign = NewTopic(prefix + LOG, 2, 1, topic_configs={**desired[0].settings, "segment.bytes": "1048576"})
+    await create(client, foreign)
+    assert await provision(client, desired, dry_run=False) == []
+    longer = [one for one in wanted(catalogue(), prefix, 1, 2, {LOG: 91 * DAY_MS}) if one.name == prefix + LOG]
+    (action,) = await provision(client, longer, dry_run=False)
+    assert isinstance(action, Alter)
+    assert list(action.changes) == ["retention.ms"]
+    assert action.settings["segment.bytes"] == "1048576"
+    assert await until(lambda: settled(client, longer), what="the cluster has the new setting")
+
+
+async def test_partitions_grow_but_never_shrink(client, prefix):
+    """An empty topic grows; fewer than it has are refused; once it holds a record its state's keys stay put."""
+    topic = f"{prefix}log"
+    await create(client, NewTopic(topic, 1, 1))
+    assert await provision(client, [Wanted(topic, 2, 1, {}, keyed_state=True)], dry_run=False) == [Grow(topic, 1, 2)]
+    with pytest.raises(Misconfigured, match="has 2 partitions, 1 are wanted"):
+        await provision(client, [Wanted(topic, 1, 1, {})], dry_run=False)
+    async with AIOKafkaProducer(**client) as producer:
+        await producer.send_and_wait(topic, b"one")
+    with pytest.raises(Misconfigured, match="keys would leave their state"):
+        await provision(client, [Wanted(topic, 4, 1, {}, keyed_state=True)], dry_run=False)
+
+
+async def test_a_new_topic_takes_writes_at_once(client, prefix):
+    """After provisioning each partition has a leader: the first write needs no retry."""
+    await provision(client, [Wanted(f"{prefix}fresh", 8, 1, {})], dry_run=False)
+    async with AIOKafkaProducer(**client) as producer:
+        for number in range(8):
+            await producer.send_and_wait(f"{prefix}fresh", b"one", partition=number)
+
+
+async def test_a_refused_setting_says_which(client, prefix):
+    """What the broker refuses is told with the topic and its reason."""
+    with pytest.raises(Unavailable, match=r"InvalidConfig.*cleanup"):
+        await provision(client, [Wanted(f"{prefix}bad", 1, 1, {"cleanup.policy": "nonsense"})], dry_run=False)
+
+
+async def test_three_nodes_hold_three_copies(cluster, prefix):
+    """On three nodes the catalogue's topics have three replicas, and the plan is empty afterwards."""
+    client = {"bootstrap_servers": cluster.bootstrap_servers}
+    count = await nodes(client)
+    assert count == 3
+    desired = [one for one in wanted(catalogue(), prefix, count, 2, {}) if one.name == prefix + LOG]
+    assert desired[0].replicas == 3
+    await provision(client, desired, dry_run=False)
+    assert await settled(client, desired)
+
+
+async def create(client, topic):
+    """Make a topic by another hand."""
+    admin = AIOKafkaAdminClient(**client)
+    await admin.start()
+    try:
+        await admin.create_topics([topic])
+    finally:
+        await admin.close()
+
+
+async def settled(client, desired):
+    """Whether a plan would be empty now."""
+    return await provision(client, desired, dry_run=True) == []
