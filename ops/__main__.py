@@ -1,0 +1,5 @@
+"""`python -m ops` is `sztab`."""
+
+from ops.cli import main
+
+main()
