@@ -1,0 +1,1 @@
+"""What holds where an installation brings no file of its own."""

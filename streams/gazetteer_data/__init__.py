@@ -1,0 +1,1 @@
+"""Gazetteers that come with the project, one folder each."""
