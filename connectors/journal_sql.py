@@ -1,0 +1,128 @@
+"""The statements of the journal: schema, insert in blocks, look-up of known documents, notes. Blocking; no asyncio."""
+
+import hashlib
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
+
+from connectors.journal_rows import (
+    Entry,
+    Mark,
+    RowState,
+    Stored,
+    StoredKey,
+    Verdict,
+    checksum,
+    context_text,
+    reports_text,
+)
+
+Note = Mark | StoredKey | tuple[str, str]
+"""What may be written beside rows: what became of a row, a thread's key, (source, cursor)."""
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS documents (
+  row INTEGER PRIMARY KEY, document_id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, far_system TEXT NOT NULL,
+  thread TEXT, received_ms INTEGER NOT NULL, sha256 BLOB NOT NULL, chain BLOB NOT NULL, checksum INTEGER NOT NULL,
+  state INTEGER NOT NULL, occurrence TEXT NOT NULL, content_type TEXT, context TEXT, reports TEXT, verdict TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS bodies (row INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS unsettled ON documents (row) WHERE state IN (0, 2);
+CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS keys (
+  key_id TEXT PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE IF NOT EXISTS anchor (
+  one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL, chain BLOB NOT NULL
+) STRICT;
+"""
+_DOCUMENTS: Final = (
+    "documents (row, document_id, source, far_system, received_ms, sha256, chain, checksum, state, occurrence,"
+    " content_type, context)"
+)
+_BODIES: Final = "bodies (row, body)"
+_KNOWN: Final = "row, document_id, sha256, received_ms, state, verdict"
+_BLOCK: Final = 64
+
+
+def digest_of(body: bytes) -> bytes:
+    """SHA-256 of a document's bytes."""
+    return hashlib.sha256(body).digest()
+
+
+def row_values(
+    row: int, document: str, digest: bytes, entry: Entry, received_ms: int, chain: bytes, sealed: bytes
+) -> tuple[object, ...]:
+    """The columns of a new row of `documents`, in the order of the insert."""
+    return (
+        row,
+        document,
+        entry.source,
+        entry.far_system,
+        received_ms,
+        digest,
+        chain,
+        checksum(sealed),
+        int(RowState.RECEIVED),
+        entry.occurrence,
+        entry.content_type,
+        context_text(entry.context),
+    )
+
+
+def insert(
+    db: sqlite3.Connection, documents: Sequence[tuple[object, ...]], bodies: Sequence[tuple[object, ...]]
+) -> None:
+    """Insert rows and their sealed bodies; they belong to the transaction that is open."""
+    _insert(db, _DOCUMENTS, documents)
+    _insert(db, _BODIES, bodies)
+
+
+def _insert(db: sqlite3.Connection, table: str, rows: Sequence[tuple[object, ...]]) -> None:
+    """Insert in blocks of 64, 32, ... rows: few statements, and few texts to prepare."""
+    block, start = _BLOCK, 0
+    while start < len(rows):
+        while block > len(rows) - start:
+            block //= 2
+        some = rows[start : start + block]
+        one = "(" + ",".join("?" * len(some[0])) + ")"
+        text = f"INSERT INTO {table} VALUES {','.join([one] * block)}"  # noqa: S608 - constants only
+        db.execute(text, [value for row in some for value in row])
+        start += block
+
+
+def known(db: sqlite3.Connection, documents: list[str]) -> dict[str, Stored]:
+    """Rows that hold these documents already, by document id."""
+    found: dict[str, Stored] = {}
+    for start in range(0, len(documents), _BLOCK):
+        some = documents[start : start + _BLOCK]
+        some += some[-1:] * (_BLOCK - len(some)) if len(some) > 1 else []
+        marks = ",".join("?" * len(some))
+        text = f"SELECT {_KNOWN} FROM documents WHERE document_id IN ({marks})"  # noqa: S608 - constants only
+        for row, document, digest, received_ms, state, verdict in db.execute(text, some):
+            kept = Verdict.from_json(verdict) if verdict else None
+            found[document] = Stored(row, document, digest.hex(), received_ms, RowState(state), kept, repeated=True)
+    return found
+
+
+def note(db: sqlite3.Connection, item: Note) -> None:
+    """Write one note; belongs to the transaction that is open."""
+    if isinstance(item, Mark):
+        db.execute(
+            "UPDATE documents SET state = ?, reports = ?, thread = ?, verdict = COALESCE(?, verdict) WHERE row = ?",
+            (
+                int(item.state),
+                reports_text(item.reports),
+                item.thread,
+                item.verdict.to_json() if item.verdict else None,
+                item.row,
+            ),
+        )
+    elif isinstance(item, StoredKey):
+        db.execute(
+            "INSERT INTO keys (key_id, nonce, wrapped, published) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (key_id) DO UPDATE SET published = MAX(published, excluded.published)",
+            (item.key_id, item.nonce, item.wrapped, int(item.published)),
+        )
+    else:
+        db.execute("INSERT OR REPLACE INTO cursors (source, cursor) VALUES (?, ?)", item)

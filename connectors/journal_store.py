@@ -1,0 +1,256 @@
+"""The journal's file as its one writer thread sees it: schema, group commit, room, trimming. Blocking; no asyncio.
+
+SQLite in WAL mode with `synchronous=FULL`: a commit returns after fsync of the write-ahead log. Rows of one
+commit go in as few statements as possible, because each statement gives up and takes back the interpreter's lock.
+"""
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
+from connectors.journal_sql import SCHEMA, Note, insert, note, row_values
+from connectors.journal_sql import known as known_rows
+from schemas.errors import Code, Misconfigured, SztabError, Unavailable
+
+_ROW_OVERHEAD: Final = 420
+"""Bytes a row takes beside its body, in table and index: between two measurements only."""
+_MEASURE_BYTES: Final = 1 << 20
+_TRIM_ROWS: Final = 5000
+"""Rows looked at by one trimming: a bound on how long the writer is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the journal may hold, and what may leave when room is needed. Unpublished rows never leave.
+
+    `keep_seconds`: published bytes younger than this stay even then. `keep_longest_seconds`: published bytes older than
+    this leave anyway; their row, without bytes, stays as long again, so that ids and chain can be checked.
+    """
+
+    max_bytes: int = 2 * 1024**3
+    alarm: float = 0.70
+    ordinary: float = 0.80
+    refuse: float = 0.95
+    keep_seconds: float = 72 * 3600.0
+    keep_longest_seconds: float = 14 * 86400.0
+
+
+Named = tuple[str, bytes, Entry]
+"""Document id, SHA-256 digest, entry."""
+
+
+class _New:
+    """Rows that one transaction adds, and where the chain stands after them."""
+
+    def __init__(self, row: int, chain: bytes, received_ms: int) -> None:
+        self.row, self.chain, self.received_ms = row, chain, received_ms
+        self.bytes = 0
+        self.documents: list[tuple[object, ...]] = []
+        self.bodies: list[tuple[object, ...]] = []
+
+    def add(self, document: str, digest: bytes, entry: Entry, sealed: bytes) -> Stored:
+        self.row += 1
+        self.chain = link(self.chain, self.row, document, digest, self.received_ms)
+        values = row_values(self.row, document, digest, entry, self.received_ms, self.chain, sealed)
+        self.documents.append(values)
+        self.bodies.append((self.row, sealed))
+        self.bytes += len(sealed) + _ROW_OVERHEAD
+        return Stored(self.row, document, digest.hex(), self.received_ms, RowState.RECEIVED, None, repeated=False)
+
+
+class JournalStore:
+    """The writer's end of one journal file. Used by one thread only; a second process is refused."""
+
+    def __init__(self, path: Path, body_key: bytes, limits: Limits, clock: Callable[[], float] = time.time) -> None:
+        self._path, self._limits, self._clock = path, limits, clock
+        self._cipher = AESGCM(body_key)
+        self._lock = _locked(path)
+        self._db: sqlite3.Connection | None = None
+        self._chain = FIRST_LINK
+        self._since_measured = 0
+        self._measured = 0
+        self.last_row = 0
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            os.close(self._lock)
+            raise Misconfigured(Code.CONFIGURATION_INVALID, f"{path} is no journal of this version: {error}") from None
+
+    @property
+    def fill(self) -> float:
+        """Used share of the room, 0 to 1."""
+        return (self._measured + self._since_measured) / self._limits.max_bytes
+
+    def commit(self, groups: Sequence[Sequence[Named]], notes: Sequence[Note]) -> list[list[Stored | SztabError]]:
+        """Append groups of named entries and write the notes beside, all in one durable transaction.
+
+        Gives one answer per entry, in order. After the first refused entry of a group the rest of the group is refused
+        too, so that a cursor never passes what was not kept. Unavailable when the disk failed: then nothing of it is
+        answered with yes.
+        """
+        try:
+            db = self._db or self._open()
+            db.execute("BEGIN IMMEDIATE")
+            answers = self._append(db, groups)
+            for item in notes:
+                note(db, item)
+            db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._drop()
+            full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
+            code = Code.JOURNAL_FULL if full else Code.JOURNAL_UNAVAILABLE
+            raise Unavailable(code, "the journal cannot be written") from error
+        except BaseException:
+            self._drop()
+            raise
+        if self._since_measured >= _MEASURE_BYTES:
+            self._measure(db)
+        return answers
+
+    def close(self) -> None:
+        """Fold the write-ahead log in and give the file back."""
+        if self._db is not None:
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._drop()
+        os.close(self._lock)
+
+    def trim(self) -> int:
+        """Let go of settled bytes that are old enough (older still while there is room); how many rows changed.
+
+        Quarantined bytes always stay the longer time: a person may want to read them.
+        """
+        db = self._db
+        if db is None:
+            return 0
+        now = self._clock()
+        longest = _ms(now - self._limits.keep_longest_seconds)
+        room_needed = self.fill >= self._limits.alarm
+        published = _ms(now - self._limits.keep_seconds) if room_needed else longest
+        before = {RowState.PUBLISHED: published, RowState.QUARANTINED: longest}
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            gone = self._old_bodies(db, before, max(before.values()))
+            db.executemany("DELETE FROM bodies WHERE row = ?", gone)
+            changed = len(gone) + self._forget(db, _ms(now - 2 * self._limits.keep_longest_seconds))
+            db.execute("COMMIT")
+            if changed:
+                self._measure(db)
+        except sqlite3.Error:
+            self._drop()
+            return 0
+        return changed
+
+    @staticmethod
+    def _old_bodies(db: sqlite3.Connection, before: dict[RowState, int], youngest: int) -> list[tuple[int]]:
+        gone: list[tuple[int]] = []
+        query = "SELECT row, state, received_ms FROM bodies JOIN documents USING (row) ORDER BY row LIMIT ?"
+        for row, state, received_ms in db.execute(query, (_TRIM_ROWS,)):
+            if received_ms >= youngest:
+                break
+            if received_ms < before.get(RowState(state), 0):
+                gone.append((row,))
+        return gone
+
+    def _forget(self, db: sqlite3.Connection, before_ms: int) -> int:
+        """Delete the oldest rows without bytes, up to the first that must stay; the anchor carries the chain on."""
+        rows = db.execute(
+            "SELECT row, chain, body IS NULL, received_ms FROM documents LEFT JOIN bodies USING (row)"
+            " ORDER BY row LIMIT ?",
+            (_TRIM_ROWS,),
+        )
+        last: tuple[int, bytes] | None = None
+        for row, chain, empty, received_ms in rows:
+            if not empty or received_ms >= before_ms:
+                break
+            last = (row, chain)
+        if last is None:
+            return 0
+        db.execute("INSERT OR REPLACE INTO anchor (one, row, chain) VALUES (1, ?, ?)", last)
+        return db.execute("DELETE FROM documents WHERE row <= ?", (last[0],)).rowcount
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("PRAGMA wal_autocheckpoint = 500")
+            db.execute("PRAGMA busy_timeout = 5000")
+            db.executescript(SCHEMA)
+            page_bytes = db.execute("PRAGMA page_size").fetchone()[0]
+            db.execute(f"PRAGMA max_page_count = {max(64, self._limits.max_bytes // page_bytes)}")
+            last = db.execute("SELECT row, chain FROM documents ORDER BY row DESC LIMIT 1").fetchone()
+            last = last or db.execute("SELECT row, chain FROM anchor").fetchone()
+            self.last_row, self._chain = last or (0, FIRST_LINK)
+            self._measure(db)
+        except sqlite3.Error:
+            db.close()
+            raise
+        self._db = db
+        return db
+
+    def _drop(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            with suppress(sqlite3.Error):
+                db.close()
+
+    def _measure(self, db: sqlite3.Connection) -> None:
+        pages = db.execute("PRAGMA page_count").fetchone()[0] - db.execute("PRAGMA freelist_count").fetchone()[0]
+        self._measured = pages * db.execute("PRAGMA page_size").fetchone()[0]
+        self._since_measured = 0
+
+    def _append(self, db: sqlite3.Connection, groups: Sequence[Sequence[Named]]) -> list[list[Stored | SztabError]]:
+        known = known_rows(db, [document for group in groups for document, _, _ in group])
+        new = _New(self.last_row, self._chain, _ms(self._clock()))
+        answers: list[list[Stored | SztabError]] = []
+        for group in groups:
+            given: list[Stored | SztabError] = []
+            refused: Unavailable | None = None
+            for document, digest, entry in group:
+                found = known.get(document)
+                refused = refused or (None if found else self._refusal(len(entry.body) + new.bytes, entry.emergency))
+                if refused:
+                    given.append(refused)
+                    continue
+                if found is None:
+                    found = new.add(document, digest, entry, seal_body(self._cipher, document, entry.body))
+                    known[document] = found._replace(repeated=True)
+                given.append(found)
+                if entry.cursor is not None:
+                    note(db, (entry.source, entry.cursor))
+            answers.append(given)
+        insert(db, new.documents, new.bodies)
+        self.last_row, self._chain = new.row, new.chain
+        self._since_measured += new.bytes
+        return answers
+
+    def _refusal(self, size: int, emergency: bool) -> Unavailable | None:  # noqa: FBT001 - private, one caller
+        limit = self._limits.refuse if emergency else self._limits.ordinary
+        if self._measured + self._since_measured + size <= limit * self._limits.max_bytes:
+            return None
+        return Unavailable(Code.JOURNAL_FULL, "the journal has no room for this source")
+
+
+def _locked(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise Misconfigured(Code.CONFIGURATION_INVALID, f"{path} is in use by another intake process") from None
+    return handle
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

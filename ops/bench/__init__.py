@@ -1,0 +1,1 @@
+"""Benchmarks: what is reached, with ratios and where the time goes."""
