@@ -24,8 +24,8 @@ from ops.settings_checks import contradictions
 
 FILE: Final = "sztab.toml"
 EXAMPLE: Final = "kalisz.toml"
-NOT_SETTINGS: Final = ("SZTAB_CONFIG", "SZTAB_SHARED")
-"""Variables with our prefix that are no settings: the configuration's path, the tests' data."""
+NOT_SETTINGS: Final = ("SZTAB_CONFIG", "SZTAB_SHARED", "SZTAB_CACHE")
+"""Variables with our prefix that are no settings: the configuration's path, the tests' data, the broker's jars."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,15 +10,13 @@ import click
 import orjson
 
 from ops.broker.embedded import EmbeddedKafka, NodeStatus
+from ops.kafka import FOLDER, embedded
+from ops.settings import Settings, load
 
-FOLDER = "broker"
 _data_dir = click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),
-    envvar="SZTAB_DATA_DIR",
-    default=Path(".sztab"),
-    show_default=True,
-    help="Data folder of the installation; the broker uses the folder `broker` in it.",
+    help="Data folder, instead of the installation's; the broker uses the folder `broker` in it.",
 )
 _json = click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 
@@ -29,13 +27,16 @@ def broker() -> None:
 
 
 @broker.command()
-@click.option("--nodes", type=click.Choice(["1", "3"]), help="Number of nodes; 1 unless the folder holds a cluster.")
+@click.option("--nodes", type=click.Choice(["1", "3"]), help="Number of nodes; that of the settings by default.")
 @click.option("--port", "ports", type=int, multiple=True, help="Client port, once for each node; free ones by default.")
 @_data_dir
 @_json
-def up(nodes: str | None, ports: tuple[int, ...], data_dir: Path, *, as_json: bool) -> None:
+@click.pass_context
+def up(
+    context: click.Context, nodes: str | None, ports: tuple[int, ...], data_dir: Path | None, *, as_json: bool
+) -> None:
     """Start the broker, or find the one that runs; returns when every node has answered a metadata request."""
-    kafka = EmbeddedKafka(data_dir / FOLDER, int(nodes) if nodes else None, ports or None)
+    kafka = _embedded(context, data_dir, int(nodes) if nodes else None, ports or None)
     found = kafka.up()
     if as_json:
         click.echo(_object(kafka, kafka.status(), found=found))
@@ -48,9 +49,10 @@ def up(nodes: str | None, ports: tuple[int, ...], data_dir: Path, *, as_json: bo
 @broker.command()
 @_data_dir
 @_json
-def down(data_dir: Path, *, as_json: bool) -> None:
+@click.pass_context
+def down(context: click.Context, data_dir: Path | None, *, as_json: bool) -> None:
     """Stop the broker; its data and ports stay for the next `up`."""
-    kafka = EmbeddedKafka(data_dir / FOLDER)
+    kafka = _embedded(context, data_dir)
     stopped = kafka.down()
     if as_json:
         click.echo(orjson.dumps({"stopped": stopped}))
@@ -63,15 +65,24 @@ def down(data_dir: Path, *, as_json: bool) -> None:
 @_data_dir
 @_json
 @click.pass_context
-def status(context: click.Context, data_dir: Path, *, as_json: bool) -> None:
+def status(context: click.Context, data_dir: Path | None, *, as_json: bool) -> None:
     """Say what runs and what answers; the exit status is 0 only if every node answers."""
-    kafka = EmbeddedKafka(data_dir / FOLDER)
+    kafka = _embedded(context, data_dir)
     nodes = kafka.status()
     if as_json:
         click.echo(_object(kafka, nodes))
     else:
         click.echo("\n".join(map(_line, nodes)) or f"no broker was ever started in {kafka.data_dir}")
     context.exit(0 if nodes and all(node.answers for node in nodes) else 1)
+
+
+def _embedded(
+    context: click.Context, data_dir: Path | None, nodes: int | None = None, ports: tuple[int, ...] | None = None
+) -> EmbeddedKafka:
+    """The broker of the folder that was named, else of the installation; only the latter needs the settings."""
+    if data_dir is not None:
+        return EmbeddedKafka(data_dir / FOLDER, nodes, ports)
+    return embedded(context.find_object(Settings) or load(), nodes, ports)
 
 
 def _line(node: NodeStatus) -> str:

@@ -1,11 +1,17 @@
 """Provisioning on a real cluster."""
 
+import json
+
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from click.testing import CliRunner
 
 from ops.provision import nodes, provision, wanted
+from ops.provision_cli import provision_command
 from ops.provision_plan import Alter, Create, Grow, Wanted
+from ops.settings import Settings
+from ops.settings_parts import InstallationPart, KafkaPart
 from schemas.errors import Misconfigured, Unavailable
 from schemas.topic import DAY_MS
 from schemas.topics import LOG, catalogue
@@ -77,6 +83,29 @@ async def test_three_nodes_hold_three_copies(cluster, prefix):
     assert desired[0].replicas == 3
     await provision(client, desired, dry_run=False)
     assert await settled(client, desired)
+
+
+def test_the_command_prints_its_plan(kafka, prefix, tmp_path):
+    """`sztab provision`: the dry run changes nothing, the next call does it, the third has nothing to do."""
+    settings = Settings(
+        connectors={},
+        data_dir=tmp_path,
+        installation=InstallationPart(prefix=prefix),
+        kafka=KafkaPart(bootstrap_servers=kafka.bootstrap_servers, wide=2, retention_days={LOG: 8}),
+    )
+    dry = json.loads(sztab(settings, "--dry-run", "--json"))
+    assert dry["dry_run"] is True
+    assert {one["action"] for one in dry["plan"]} == {"create"}
+    assert any(f"{prefix}{LOG}: 2 partitions" in one["text"] and "691200000" in one["text"] for one in dry["plan"])
+    assert f"create {prefix}{LOG}" in sztab(settings)
+    assert sztab(settings) == "every topic is as the catalogue wants it\n"
+
+
+def sztab(settings, *words):
+    """Run `sztab provision …` and hand back what it printed."""
+    result = CliRunner().invoke(provision_command, words, obj=settings, catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
 
 
 async def create(client, topic):

@@ -1,0 +1,54 @@
+"""`sztab provision [--dry-run] [--json]`: make the cluster's topics as the catalogue wants them."""
+
+import asyncio
+from collections.abc import Sequence
+
+import click
+import orjson
+
+from ops.kafka import client_options
+from ops.provision import nodes, provision, wanted
+from ops.provision_plan import Action
+from ops.settings import Settings, load
+from schemas.topic import DAY_MS
+from schemas.topics import catalogue
+
+
+def provision_installation(settings: Settings, *, dry_run: bool) -> list[Action]:
+    """Provision this installation's topics and answer the plan; for `sztab provision`, `run all` and `demo`.
+
+    Raises Misconfigured (retention or partitions refused, no broker ever started) and Unavailable.
+    """
+    return asyncio.run(_provision(settings, dry_run=dry_run))
+
+
+async def _provision(settings: Settings, *, dry_run: bool) -> list[Action]:
+    client = client_options(settings)
+    recipients = [recipient.name for recipient in settings.recipients]
+    retention_ms = {name: int(days * DAY_MS) for name, days in settings.kafka.retention_days.items()}
+    desired = wanted(
+        catalogue(recipients), settings.installation.prefix, await nodes(client), settings.kafka.wide, retention_ms
+    )
+    return await provision(client, desired, dry_run=dry_run)
+
+
+@click.command("provision")
+@click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.pass_context
+def provision_command(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
+    """Create and alter the topics that the catalogue names; again changes nothing."""
+    actions = provision_installation(context.find_object(Settings) or load(), dry_run=dry_run)
+    click.echo(_object(actions, dry_run=dry_run) if as_json else _text(actions, dry_run=dry_run))
+
+
+def _text(actions: Sequence[Action], *, dry_run: bool) -> str:
+    if not actions:
+        return "every topic is as the catalogue wants it"
+    end = f"{len(actions)} to do, nothing changed (dry run)" if dry_run else f"{len(actions)} done"
+    return "\n".join([*map(str, actions), end])
+
+
+def _object(actions: Sequence[Action], *, dry_run: bool) -> bytes:
+    plan = [{"action": type(one).__name__.lower(), "text": str(one)} for one in actions]
+    return orjson.dumps({"dry_run": dry_run, "plan": plan})
