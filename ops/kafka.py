@@ -1,60 +1,78 @@
-"""How this installation reaches its cluster: the embedded one or an external one, and the options of every client."""
+"""Kafka clients as the settings want them."""
 
-import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Collection, Iterable
 from typing import Any
 
-from ops.broker import EmbeddedKafka
+from aiokafka.helpers import create_ssl_context
+
+from ops import runtime
+from ops.reading import Cluster, Reading
 from ops.settings import Settings
-from ops.settings_parts import KafkaPart
-from schemas.errors import Code, Misconfigured
-
-FOLDER = "broker"
-
-
-def embedded(settings: Settings, nodes: int | None = None, ports: Sequence[int] | None = None) -> EmbeddedKafka:
-    """The embedded cluster of the installation's data folder, whether it runs or not.
-
-    Its number of nodes is what was asked for, else what the folder holds already, else what the settings say.
-    """
-    folder = settings.data_dir / FOLDER
-    return EmbeddedKafka(folder, nodes or len(EmbeddedKafka(folder).numbers) or settings.kafka.nodes, ports)
+from schemas.topics import catalogue
+from streams.contract import Processor
+from streams.shell_settings import ShellSettings
 
 
-def bootstrap_servers(settings: Settings) -> str:
-    """The configured cluster's addresses, else the embedded one's; Misconfigured if that was never started."""
-    return settings.kafka.bootstrap_servers or embedded(settings).bootstrap_servers
-
-
-def client_options(settings: Settings) -> dict[str, Any]:
-    """Options that every aiokafka client takes: addresses, security, patience. Nothing about acknowledgements.
-
-    Holds the password in clear: for clients, never for logs. Misconfigured if the address or a certificate is missing.
-    """
+def security(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of every aiokafka client: protocol, certificates, credentials. Empty on a plain cluster."""
     kafka = settings.kafka
-    options: dict[str, Any] = {
-        "bootstrap_servers": bootstrap_servers(settings),
-        "security_protocol": kafka.security_protocol,
-        "request_timeout_ms": int(kafka.request_seconds * 1000),
-    }
+    if kafka.security_protocol == "PLAINTEXT":
+        return {}
+    told: dict[str, Any] = {"security_protocol": kafka.security_protocol}
     if kafka.security_protocol.endswith("SSL"):
-        options["ssl_context"] = _certificates(kafka)
+        files = (kafka.ssl_ca_file, kafka.ssl_certificate_file, kafka.ssl_key_file)
+        authority, certificate, key = (str(file) if file else None for file in files)
+        told["ssl_context"] = create_ssl_context(cafile=authority, certfile=certificate, keyfile=key)
     if kafka.security_protocol.startswith("SASL"):
-        options |= {
+        told |= {
             "sasl_mechanism": kafka.sasl_mechanism,
             "sasl_plain_username": kafka.sasl_username,
             "sasl_plain_password": kafka.sasl_password.get_secret_value(),
         }
-    return options
+    return told
 
 
-def _certificates(kafka: KafkaPart) -> ssl.SSLContext:
-    """Whom we trust, and our own certificate where there is one."""
-    try:
-        context = ssl.create_default_context(cafile=kafka.ssl_ca_file)
-        if kafka.ssl_certificate_file:
-            context.load_cert_chain(kafka.ssl_certificate_file, kafka.ssl_key_file)
-    except (OSError, ssl.SSLError) as wrong:
-        detail = f"certificates for the cluster: {wrong.strerror or type(wrong).__name__}"
-        raise Misconfigured(Code.CONFIGURATION_INVALID, detail, "/kafka") from wrong
-    return context
+def cluster(settings: Settings) -> Cluster:
+    """Where clients are made: consumers, producers, admin. Misconfigured when no broker was ever started here."""
+    return Cluster(
+        bootstrap_servers=runtime.bootstrap_servers(settings),
+        prefix=settings.installation.prefix,
+        security=security(settings),
+        request_seconds=settings.kafka.request_seconds,
+    )
+
+
+def client_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of an admin client, for provisioning."""
+    return {"bootstrap_servers": runtime.bootstrap_servers(settings), **security(settings)}
+
+
+def recipients(settings: Settings) -> tuple[str, ...]:
+    """Names of the recipients: each has its outbox topics."""
+    return tuple(one.name for one in settings.recipients)
+
+
+def shell_settings(settings: Settings, processor: Processor, worker: int = 1) -> ShellSettings:
+    """How one shell runs here. The static id is node, worker and processor: a restart needs no rebalance."""
+    topics = catalogue(recipients(settings))
+    return ShellSettings(
+        bootstrap_servers=runtime.bootstrap_servers(settings),
+        prefix=settings.installation.prefix,
+        instance_id=f"{settings.node}.{worker}.{processor.name}",
+        session_seconds=settings.streams.session_seconds,
+        heartbeat_seconds=settings.streams.session_seconds / 4,
+        commit_seconds=settings.streams.commit_seconds,
+        round_records=settings.streams.round_records,
+        request_seconds=settings.kafka.request_seconds,
+        output_bytes={name: topic.max_message_bytes for name, topic in topics.items()},
+        security=security(settings),
+    )
+
+
+async def read_all(
+    settings: Settings, topics: Iterable[str] | Collection[str], since_ms: int | None = None
+) -> AsyncIterator[Any]:
+    """Every record of the topics (logical names) up to their ends as they are now; no group, nothing committed."""
+    async for _, records in Reading(cluster(settings), tuple(topics), since_ms).on():
+        for record in records:
+            yield record
