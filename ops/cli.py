@@ -6,7 +6,6 @@ code on standard error; with `--json` an object on standard output.
 """
 
 import importlib
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -100,17 +99,6 @@ def sztab(context: click.Context, config: Path | None) -> None:
     context.obj = Invocation(config)
     rest = [*context._protected_args, *context.args]  # noqa: SLF001 - click keeps the command's name there
     context.meta["sztab.arguments"] = tuple(rest)
-    if rest[:1] == ["broker"] and (config or Path(settings_file()).is_file()):
-        # The broker's commands know only --data-dir; its default is the configuration's.
-        folder = {"data_dir": context.obj.settings.data_dir}
-        context.default_map = {"broker": dict.fromkeys(("up", "down", "status"), folder)}
-
-
-def settings_file() -> str:
-    """Name of the configuration in the current folder."""
-    from ops.settings import FILE
-
-    return FILE
 
 
 def main() -> None:
@@ -119,4 +107,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

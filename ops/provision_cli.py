@@ -6,10 +6,12 @@ from collections.abc import Sequence
 import click
 import orjson
 
+from ops.invocation import settings_of
 from ops.kafka import client_options
-from ops.provision import nodes, provision, wanted
+from ops.provision import nodes, wanted
+from ops.provision import provision as bring
 from ops.provision_plan import Action
-from ops.settings import Settings, load
+from ops.settings import Settings
 from schemas.topic import DAY_MS
 from schemas.topics import catalogue
 
@@ -29,16 +31,16 @@ async def _provision(settings: Settings, *, dry_run: bool) -> list[Action]:
     desired = wanted(
         catalogue(recipients), settings.installation.prefix, await nodes(client), settings.kafka.wide, retention_ms
     )
-    return await provision(client, desired, dry_run=dry_run)
+    return await bring(client, desired, dry_run=dry_run)
 
 
-@click.command("provision")
+@click.command
 @click.option("--dry-run", is_flag=True, help="Print the plan and change nothing.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.pass_context
-def provision_command(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
+def provision(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
     """Create and alter the topics that the catalogue names; again changes nothing."""
-    actions = provision_installation(context.find_object(Settings) or load(), dry_run=dry_run)
+    actions = provision_installation(settings_of(context), dry_run=dry_run)
     click.echo(_object(actions, dry_run=dry_run) if as_json else _text(actions, dry_run=dry_run))
 
 

@@ -10,8 +10,8 @@ import click
 import orjson
 
 from ops.broker.embedded import EmbeddedKafka, NodeStatus
-from ops.kafka import FOLDER, embedded
-from ops.settings import Settings, load
+from ops.broker.installed import FOLDER, embedded
+from ops.invocation import settings_of
 
 _data_dir = click.option(
     "--data-dir",
@@ -82,7 +82,7 @@ def _embedded(
     """The broker of the folder that was named, else of the installation; only the latter needs the settings."""
     if data_dir is not None:
         return EmbeddedKafka(data_dir / FOLDER, nodes, ports)
-    return embedded(context.find_object(Settings) or load(), nodes, ports)
+    return embedded(settings_of(context), nodes, ports)
 
 
 def _line(node: NodeStatus) -> str:

@@ -7,8 +7,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from click.testing import CliRunner
 
+from ops.invocation import Invocation
 from ops.provision import nodes, provision, wanted
-from ops.provision_cli import provision_command
+from ops.provision_cli import provision as provision_command
 from ops.provision_plan import Alter, Create, Grow, Wanted
 from ops.settings import Settings
 from ops.settings_parts import InstallationPart, KafkaPart
@@ -103,7 +104,9 @@ def test_the_command_prints_its_plan(kafka, prefix, tmp_path):
 
 def sztab(settings, *words):
     """Run `sztab provision …` and hand back what it printed."""
-    result = CliRunner().invoke(provision_command, words, obj=settings, catch_exceptions=False)
+    invocation = Invocation()
+    invocation.settings = settings
+    result = CliRunner().invoke(provision_command, words, obj=invocation, catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
