@@ -25,6 +25,7 @@ from streams.bounded import remember
 from streams.categories import Catalogue
 from streams.contract import Outcome, Output, Processor, Record, State
 from streams.emit import attributes, milliseconds, moment, output
+from streams.modes import allowed
 from streams.placing import Placed, place_report
 from streams.snapshots import Change, compare
 from streams.territory import Territory
@@ -93,12 +94,6 @@ def processor(topic: str, reference: NormaliseReference) -> Processor:
                 raise Rejected(Code.RECORD_INVALID, "a record of a type that is not read here", "/type")
 
     return Processor(name=NAME, input=topic, outputs=(LOG,), step=step, encode=orjson.dumps, decode=orjson.loads)
-
-
-def allowed(mode: Mode, installation: Mode) -> None:
-    """Rejected(`mode-mixed`) where a mode has no place in an installation: beside its own only `test` stands."""
-    if mode not in {installation, Mode.TEST}:
-        raise Rejected(Code.MODE_MIXED, f"mode {mode.value} in an installation of mode {installation.value}", "/mode")
 
 
 def _report(

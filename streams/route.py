@@ -1,0 +1,279 @@
+"""route: who gets a fact, which fields of it, and until when.
+
+Each fact of `incident.facts` leads to one RoutingDecided, also when nobody gets it, and to one Delivery per recipient
+in that recipient's outbox. Urgency is sticky: what was once urgent for a recipient stays in its urgent lane. A delivery
+can be asked for again (`DeliveryRequested`): the same bytes under the same delivery id, if this state still holds it.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import orjson
+
+from schemas.delivery import Delivery, RoutingDecided
+from schemas.errors import Code, Rejected
+from schemas.incident import Fact
+from schemas.notice import Severity
+from schemas.report import Mode, Urgency
+from schemas.topics import DECISIONS, FACTS, LANES, outbox
+from schemas.wire import derived_id, type_name
+from streams.bounded import remember
+from streams.contract import Outcome, Output, Processor, Record, State
+from streams.emit import attributes, milliseconds, moment, output
+from streams.modes import allowed
+from streams.profiles import project
+from streams.routing import Decision, Named, Routing, View
+
+NAME: Final = "route"
+FACT: Final = type_name(Fact)
+LOOP: Final = Decision(("loop",), ())
+"""A report that came back to where it had been travels no further (ARCHITECTURE 2, number 9)."""
+
+
+@dataclass(frozen=True)
+class RouteReference:
+    """The tree, what the installation is, and of how many deliveries the last one is kept for sending again."""
+
+    routing: Routing
+    mode: Mode = Mode.REAL
+    remembered_deliveries: int = 5_000
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Digest of the routing tree."""
+        return {"routing": self.routing.version}
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    """What a delivery is about, and what rules and profiles look at."""
+
+    id: str
+    sequence: int
+    view: View
+    parts: Mapping[str, Mapping[str, Any]]
+    report_ids: tuple[str, ...]
+
+
+def processor(reference: RouteReference) -> Processor:
+    """The processor of `incident.facts`."""
+
+    def step(state: State, record: Record) -> Outcome:
+        """Route one fact; called again after a crash with the same state, and then gives the same bytes."""
+        told = attributes(record)
+        if told.get("type") != FACT:
+            raise Rejected(Code.RECORD_INVALID, "a record of a type that is not read here", "/type")
+        fact = _read(record.value)
+        if fact["change"]["kind"] == "DeliveryRequested":
+            return _again(state, record, told, fact, reference)
+        return _routed(state, record, told, fact, reference)
+
+    outboxes = [outbox(who, lane) for who in sorted(reference.routing.recipients) for lane in LANES]
+    return Processor(
+        name=NAME,
+        input=FACTS,
+        outputs=(DECISIONS, *outboxes),
+        step=step,
+        encode=orjson.dumps,
+        decode=orjson.loads,
+    )
+
+
+def _read(value: bytes | None) -> dict[str, Any]:
+    """A fact as plain data. Only what profiles name is copied from it, so its full validation would buy nothing."""
+    try:
+        fact: dict[str, Any] = orjson.loads(value or b"")
+        if isinstance(fact["fact_id"], str) and isinstance(fact["change"]["kind"], str) and fact["at"]:
+            return fact
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        pass
+    raise Rejected(Code.RECORD_INVALID, "not a fact", "/")
+
+
+def subject(fact: dict[str, Any]) -> _Subject:
+    """What a fact is about. A notice has no sequence of its own: the step's time in ms orders its deliveries."""
+    change = fact["change"]
+    normalised = change.get("report") or {}
+    report = {**(normalised.get("report") or {}), **normalised}
+    report.pop("report", None)
+    summary = fact.get("summary") or {}
+    notice = change.get("notice") or {}
+    category = str(summary.get("category") or report.get("category") or "")
+    told = report.get("told") or {}
+    severity = str(notice.get("severity") or "")
+    urgent_notice = severity in {Severity.SEVERE, Severity.EXTREME}
+    view = View(
+        kind=change["kind"],
+        category=category,
+        group=category.split(".", 1)[0],
+        unit=str(fact.get("unit") or ""),
+        urgency=str(
+            summary.get("urgency") or report.get("urgency") or (Urgency.ORDINARY, Urgency.URGENT)[urgent_notice]
+        ),
+        mode=str(summary.get("mode") or report.get("mode") or notice.get("mode") or Mode.REAL),
+        flags=frozenset([*(summary.get("flags") or ()), *(told.get("flags") or ())]),
+        severity=severity,
+        source=str(report.get("source") or notice.get("feed") or ""),
+        deadline=str(change.get("deadline") or ""),
+    )
+    known = [*(summary.get("first_reports") or ()), *(summary.get("last_reports") or ())]
+    own = report.get("report_id") or change.get("report_id")
+    incident = fact.get("incident_id")
+    name = incident or (derived_id("notice", notice["notice_id"], view.unit) if notice else fact["fact_id"])
+    at_ms = milliseconds(datetime.fromisoformat(fact["at"]))
+    return _Subject(
+        id=name,
+        sequence=int(summary.get("sequence") or 0) if incident else at_ms,
+        view=view,
+        parts={"fact": fact, "report": report, "summary": summary, "change": _without_report(change)},
+        report_ids=(own,) if own else tuple(dict.fromkeys(known)),
+    )
+
+
+def _without_report(change: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in change.items() if name != "report"}
+
+
+def decide(routing: Routing, one: _Subject) -> Decision:
+    """The rules that hold for a fact; a looping report goes to nobody."""
+    findings = one.parts["report"].get("findings") or ()
+    if any(finding.get("code") == "loop" for finding in findings):
+        return LOOP
+    return routing.decide(one.view)
+
+
+def body(routing: Routing, profile: str, one: _Subject) -> dict[str, Any]:
+    """The permitted fields of a fact, in the order of the profile; nothing else."""
+    return project(routing.profiles[profile].tree, one.parts)
+
+
+def _routed(
+    state: State, record: Record, told: dict[str, str], fact: dict[str, Any], reference: RouteReference
+) -> Outcome:
+    one = subject(fact)
+    allowed(Mode(one.view.mode), reference.mode)
+    now = moment(record.timestamp_ms)
+    decision = decide(reference.routing, one)
+    puts: dict[str, object] = {}
+    deletes: list[str] = []
+    outputs: list[Output] = []
+    deliveries: dict[str, str] = {}
+    for named in decision.named:
+        key = f"d|{one.id}|{named.recipient}"
+        before = state.get(key)
+        urgent = bool(before and before["u"]) or one.view.urgency == Urgency.URGENT
+        delivery = _delivery(fact, one, named, reference.routing, now, urgent=urgent)
+        sent = _sent(delivery, told, now)
+        outputs.append(sent)
+        deliveries[named.recipient] = delivery.delivery_id
+        if before is None and (oldest := remember(state, "d", key, reference.remembered_deliveries, puts)):
+            deletes.append(oldest)
+        puts[key] = {"u": urgent, "id": delivery.delivery_id, "b": (sent.value or b"").decode()}
+    longest = max((named.deadline_seconds for named in decision.named if named.deadline_seconds), default=None)
+    outputs.append(_decided(fact, one, decision.rules, deliveries, reference.routing.version, longest, told, now))
+    return Outcome(outputs, puts, deletes)
+
+
+def _delivery(
+    fact: dict[str, Any], one: _Subject, named: Named, routing: Routing, now: datetime, *, urgent: bool
+) -> Delivery:
+    deadline = now + timedelta(seconds=named.deadline_seconds) if named.deadline_seconds else None
+    return Delivery(
+        delivery_id=derived_id("delivery", fact["fact_id"], named.recipient),
+        recipient=named.recipient,
+        fact_id=fact["fact_id"],
+        subject_id=one.id,
+        sequence=one.sequence,
+        kind=one.view.kind,
+        report_ids=one.report_ids,
+        urgency=Urgency.URGENT if urgent else Urgency.ORDINARY,
+        mode=Mode(one.view.mode),
+        rule=named.rule,
+        rules_version=routing.version,
+        profile=named.profile,
+        decided_at=now,
+        deadline_at=deadline,
+        body=body(routing, named.profile, one),
+    )
+
+
+def _sent(delivery: Delivery, told: dict[str, str], now: datetime) -> Output:
+    lane = LANES[0] if delivery.urgency is Urgency.URGENT else LANES[1]
+    incident = {} if delivery.kind.startswith("Notice") else {"incidentid": delivery.subject_id}
+    return output(
+        outbox(delivery.recipient, lane),
+        delivery.subject_id,
+        delivery,
+        id=delivery.delivery_id,
+        part=NAME,
+        time=now,
+        carried=told,
+        extensions={
+            "mode": delivery.mode.value,
+            "deliveryid": delivery.delivery_id,
+            "factid": delivery.fact_id,
+            **incident,
+            "recipient": delivery.recipient,
+            "kind": delivery.kind,
+        },
+    )
+
+
+def _decided(
+    fact: dict[str, Any],
+    one: _Subject,
+    rules: Collection[str],
+    deliveries: dict[str, str],
+    version: str,
+    longest_seconds: float | None,
+    told: dict[str, str],
+    now: datetime,
+) -> Output:
+    payload = RoutingDecided(
+        fact_id=fact["fact_id"],
+        kind=one.view.kind,
+        incident_id=fact.get("incident_id"),
+        report_id=one.parts["report"].get("report_id") or fact["change"].get("report_id"),
+        rules=tuple(rules),
+        rules_version=version,
+        deliveries=deliveries,
+        decided_at=now,
+        deadline_at=now + timedelta(seconds=longest_seconds) if longest_seconds else None,
+    )
+    ids = {"factid": fact["fact_id"], "kind": one.view.kind, "unit": one.view.unit, "mode": one.view.mode}
+    if payload.incident_id:
+        ids["incidentid"] = payload.incident_id
+    if payload.report_id:
+        ids["reportid"] = payload.report_id
+    return output(
+        DECISIONS,
+        fact["fact_id"],
+        payload,
+        id=derived_id(NAME, fact["fact_id"]),
+        part=NAME,
+        time=now,
+        carried=told,
+        extensions=ids,
+    )
+
+
+def _again(
+    state: State, record: Record, told: dict[str, str], fact: dict[str, Any], reference: RouteReference
+) -> Outcome:
+    """Send a delivery again under the same id. What is no longer held is said so: rule `delivery-forgotten`."""
+    one = subject(fact)
+    now = moment(record.timestamp_ms)
+    wanted = fact["change"].get("delivery_id")
+    outputs: list[Output] = []
+    deliveries: dict[str, str] = {}
+    for recipient in sorted(reference.routing.recipients):
+        kept = state.get(f"d|{one.id}|{recipient}")
+        if kept and kept["id"] == wanted:
+            sent = _sent(Delivery.model_validate_json(kept["b"]), told, now)
+            outputs.append(sent._replace(value=kept["b"].encode()))
+            deliveries[recipient] = kept["id"]
+    rules = ("delivery-again",) if deliveries else ("delivery-forgotten",)
+    outputs.append(_decided(fact, one, rules, deliveries, reference.routing.version, None, told, now))
+    return Outcome(outputs)

@@ -1,0 +1,296 @@
+"""Routing: rules, profiles, lanes, modes, and sending again."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.delivery import Delivery, RoutingDecided
+from schemas.envelope import attribute
+from schemas.errors import Code, Misconfigured, Rejected
+from schemas.finding import Finding, FindingCode
+from schemas.incident import (
+    CommandRefused,
+    DeadlinePassed,
+    DeliveryRequested,
+    Fact,
+    IncidentDormant,
+    IncidentOpened,
+    StateChanged,
+)
+from schemas.report import Mode, Urgency
+from schemas.summary import IncidentState
+from schemas.topics import DECISIONS, FACTS
+from schemas.wire import payload
+from streams import categories
+from streams.route import RouteReference, processor
+from streams.routing import Known, Routing, built_in, load
+from tests.schemas.samples import AT
+from tests.streams.facts import issued, linked, normalised, of_mode, opened, summary
+from tests.streams.places import Memory, on_topic, report
+
+KNOWN = Known(categories=categories.built_in().categories)
+BUILT_IN = built_in(KNOWN)
+
+
+def small(**changes: Any) -> Routing:
+    """A tree with two recipients, a test receiver and a nobody."""
+    data: dict[str, Any] = {
+        "version": 1,
+        "recipients": {"a": {}, "b": {}, "t": {"modes": ["test"]}},
+        "profiles": {"p": {"fields": ["summary.state"]}, "q": {"fields": ["report.report_id"]}},
+        "route": {
+            "name": "rest",
+            "profile": "p",
+            "deadline_seconds": 60,
+            "routes": [
+                {"name": "fire", "match": {"group": ["fire"]}, "recipients": ["b"], "profile": "q", "continue": True},
+                {"name": "quiet", "match": {"category": ["desk.information"]}},
+                {
+                    "name": "all",
+                    "recipients": ["a", "t"],
+                    "escalation": {"recipients": ["b"], "deadlines": ["unanswered"]},
+                },
+            ],
+        },
+    }
+    return load(data | changes, KNOWN)
+
+
+def stepped(fact: Fact, routing: Routing | None = None, memory: Memory | None = None) -> tuple[Any, list[Any]]:
+    """The decision about a fact, and its deliveries."""
+    one = processor(RouteReference(routing or small()))
+    outcome = (memory or Memory(one)).step(on_topic(fact, FACTS, traceparent="00-1"))
+    found = [payload(out.headers, out.value) for out in outcome.outputs]
+    decisions = [one for one in found if isinstance(one, RoutingDecided)]
+    assert len(decisions) == 1
+    return decisions[0], [one for one in found if isinstance(one, Delivery)]
+
+
+def test_every_fact_is_decided_and_delivered():
+    """One decision, one delivery per recipient, into its outbox, with ids, rule, profile, deadline and trace."""
+    one = processor(RouteReference(small()))
+    sent, decided = Memory(one).step(on_topic(opened(), FACTS, traceparent="00-1")).outputs
+    delivery, decision = payload(sent.headers, sent.value), payload(decided.headers, decided.value)
+    assert isinstance(delivery, Delivery)
+    assert isinstance(decision, RoutingDecided)
+    assert (sent.topic, sent.key, decided.topic, decided.key) == ("outbox.a.urgent", b"i-1", DECISIONS, b"f-1")
+    assert decision.deliveries == {"a": delivery.delivery_id}
+    assert (decision.rules, decision.report_id, decision.incident_id) == (("all",), "r-1", "i-1")
+    assert (delivery.rule, delivery.profile, delivery.sequence) == ("all", "p", 3)
+    assert delivery.deadline_at is not None
+    assert (delivery.deadline_at - delivery.decided_at).total_seconds() == 60
+    assert delivery.body == {"summary": {"state": "open"}}
+    names = {
+        name: attribute(sent.headers, name) for name in ("deliveryid", "factid", "incidentid", "recipient", "mode")
+    }
+    assert names["recipient"] == "a"
+    assert (names["incidentid"], names["mode"]) == ("i-1", "real")
+    assert attribute(sent.headers, "traceparent") == attribute(decided.headers, "traceparent") == "00-1"
+
+
+def test_continue_lets_the_next_rule_look():
+    """A rule with `continue` does not end the search: both rules are named, each recipient by its own profile."""
+    decision, deliveries = stepped(opened(summary=summary(category="fire.building")))
+    assert decision.rules == ("fire", "all")
+    assert {one.recipient: one.profile for one in deliveries} == {"b": "q", "a": "p"}
+
+
+def test_nobody_is_a_decision():
+    """What a rule gives to nobody is decided all the same, by that rule's name."""
+    decision, deliveries = stepped(opened(summary=summary(category="desk.information")))
+    assert (decision.rules, decision.deliveries, deliveries) == (("quiet",), {}, [])
+
+
+def test_where_no_child_matches_the_node_decides():
+    """The root takes what nobody below wants."""
+    routing = small(route={"name": "rest", "routes": [{"name": "x", "match": {"unit": ["elsewhere"]}}]})
+    assert stepped(opened(), routing)[0].rules == ("rest",)
+
+
+def test_escalation_when_a_deadline_passes():
+    """A passed deadline tells the escalation's recipients beside the rule's own; another deadline does not."""
+    late = DeadlinePassed(deadline="unanswered", due_at=AT)
+    assert set(stepped(opened(change=late))[0].deliveries) == {"a", "b"}
+    other = DeadlinePassed(deadline="call-back", due_at=AT)
+    assert set(stepped(opened(change=other))[0].deliveries) == {"a"}
+
+
+def test_tests_never_reach_a_real_recipient():
+    """A fact of mode test reaches only who takes tests; a real fact never reaches the test receiver."""
+    assert set(stepped(of_mode(Mode.TEST))[0].deliveries) == {"t"}
+    assert set(stepped(of_mode(Mode.REAL))[0].deliveries) == {"a"}
+    with pytest.raises(Rejected) as caught:
+        stepped(of_mode(Mode.EXERCISE))
+    assert caught.value.code is Code.MODE_MIXED
+
+
+def test_urgency_is_sticky():
+    """Once urgent, always urgent for that recipient and incident; another incident is not touched."""
+    one = processor(RouteReference(small()))
+    memory = Memory(one)
+    calm = summary(urgency=Urgency.ORDINARY)
+    topics = [
+        memory.step(on_topic(fact, FACTS)).outputs[0].topic
+        for fact in (
+            opened(fact_id="1", summary=calm),
+            opened(fact_id="2"),
+            opened(fact_id="3", summary=calm),
+            opened(fact_id="4", incident_id="i-2", summary=calm),
+        )
+    ]
+    assert topics == ["outbox.a.routine", "outbox.a.urgent", "outbox.a.urgent", "outbox.a.routine"]
+
+
+def test_the_same_delivery_goes_again():
+    """Asked for again: the same bytes under the same id, and a decision that names it."""
+    one = processor(RouteReference(small()))
+    memory = Memory(one)
+    first = memory.step(on_topic(opened(), FACTS)).outputs[0]
+    wanted = attribute(first.headers, "deliveryid") or ""
+    change = DeliveryRequested(delivery_id=wanted, actor="reconciler")
+    again, decided = memory.step(on_topic(opened(fact_id="f-9", change=change), FACTS)).outputs
+    assert (again.topic, again.key, again.value) == (first.topic, first.key, first.value)
+    assert attribute(again.headers, "deliveryid") == wanted
+    decision = payload(decided.headers, decided.value)
+    assert isinstance(decision, RoutingDecided)
+    assert (decision.rules, decision.deliveries) == (("delivery-again",), {"a": wanted})
+    unknown = DeliveryRequested(delivery_id="other", actor="reconciler")
+    (decided,) = memory.step(on_topic(opened(fact_id="f-10", change=unknown), FACTS)).outputs
+    decision = payload(decided.headers, decided.value)
+    assert isinstance(decision, RoutingDecided)
+    assert (decision.rules, decision.deliveries) == (("delivery-forgotten",), {})
+
+
+def test_memory_of_deliveries_is_bounded():
+    """Only the last delivery per incident and recipient is kept, and only of so many."""
+    one = processor(RouteReference(small(), remembered_deliveries=4))
+    memory = Memory(one)
+    for number in range(30):
+        memory.step(on_topic(opened(fact_id=f"f-{number}", incident_id=f"i-{number}"), FACTS))
+    assert len([key for key in memory.values if key.startswith("d|")]) == 4
+    assert len(memory.values) == 4 + 4 + 1
+
+
+def test_notices_are_routed_in_order_of_time():
+    """A warning has its own subject per territory, the step's time as sequence, and its severity decides urgency."""
+    routing = built_in(KNOWN._replace(recipients=("crisis",)))
+    decision, (delivery,) = stepped(issued(), routing)
+    assert (decision.rules, decision.incident_id, delivery.urgency) == (("severe-warnings",), None, Urgency.URGENT)
+    assert delivery.sequence == int(AT.timestamp() * 1000)
+    assert delivery.body["change"]["notice"]["event"] == "Burze"
+    assert stepped(issued(severity="Moderate"), routing)[0].rules == ("other-warnings",)
+
+
+def test_a_loop_ends_here():
+    """A report that came back to where it had been goes to nobody, by rule `loop`."""
+    looping = normalised(findings=(Finding(code=FindingCode.LOOP),))
+    decision, deliveries = stepped(opened(change=IncidentOpened(report=looping)))
+    assert (decision.rules, deliveries) == (("loop",), [])
+
+
+def test_what_is_no_fact_is_set_aside():
+    """Another type or a broken value is refused."""
+    one = processor(RouteReference(small()))
+    for record in (
+        on_topic(report()),
+        on_topic(opened())._replace(value=b"{"),
+        on_topic(opened())._replace(value=b"[]"),
+    ):
+        with pytest.raises(Rejected) as caught:
+            one.step({}, record)
+        assert caught.value.code is Code.RECORD_INVALID
+
+
+def test_built_in_routing_for_kalisz():
+    """The example: police get everything but nonsense, fire gets fires and accidents, nobody gets internal changes."""
+    everybody = KNOWN._replace(recipients=("dispatch", "fire", "crisis", "trial"))
+    routing = built_in(everybody)
+
+    def who(fact: Fact) -> set[str]:
+        return set(stepped(fact, routing)[0].deliveries)
+
+    assert who(opened()) == {"dispatch", "fire"}
+    assert who(opened(summary=summary(category="crime.theft"))) == {"dispatch"}
+    assert who(opened(summary=summary(category="env.flood"))) == {"dispatch", "crisis"}
+    assert who(opened(summary=summary(category="desk.silent-call"))) == set()
+    assert who(of_mode(Mode.TEST)) == {"trial"}
+    refused = CommandRefused(command_id="c", verb="accept", code=Code.STATE_FORBIDS)
+    for change in (IncidentDormant(), refused):
+        assert stepped(opened(change=change), routing)[0].rules == ("internal",)
+    assert set(built_in(everybody._replace(recipients=("fire",))).recipients) == {"fire"}
+
+
+def test_only_the_police_profile_gets_the_caller():
+    """The sealed caller goes where a profile names it, and nowhere else."""
+    routing = built_in(KNOWN._replace(recipients=("dispatch", "fire")))
+    _, deliveries = stepped(opened(), routing)
+    assert {one.recipient: "caller" in one.body["report"] for one in deliveries} == {"dispatch": True, "fire": False}
+
+
+def test_all_mistakes_at_once():
+    """Names, fields, categories, recipients: everything that is wrong is said, with its path."""
+    data = {
+        "version": 1,
+        "recipients": {"a": {}, "z": {}},
+        "profiles": {"p": {"fields": ["report", "summary.nothing"]}},
+        "route": {
+            "name": "x",
+            "match": {"unit": ["u"]},
+            "recipients": ["who"],
+            "routes": [
+                {"name": "x", "profile": "no", "match": {"category": ["none"], "group": ["none"], "kind": ["None"]}},
+                {"name": "y", "recipients": ["a"]},
+            ],
+        },
+    }
+    with pytest.raises(Misconfigured) as caught:
+        load(data, KNOWN._replace(recipients=("a",), units=("v",)))
+    for part in (
+        "profiles.p.fields: 'report': a whole root",
+        "profiles.p.fields: 'summary.nothing': no 'nothing'",
+        "recipients.z: is no configured recipient; there are: a",
+        "route: 'who' is not among recipients",
+        "route.routes.0.name: 'x' stands twice",
+        "route.routes.0.profile: no profile 'no'; there are p",
+        "route.routes.0.match.category: no 'none'",
+        "route.routes.0.match.group: no 'none'",
+        "route.routes.0.match.kind: no 'None'",
+        "route.match.unit: no 'u'",
+        "route.routes.1.profile: names recipients, but no profile holds",
+        "the root matches everything",
+    ):
+        assert part in caught.value.detail
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    category=st.sampled_from(sorted(categories.built_in().categories)),
+    urgency=st.sampled_from(Urgency),
+    mode=st.sampled_from([Mode.REAL, Mode.TEST]),
+    make=st.sampled_from([opened, linked]),
+)
+def test_same_in_same_out_and_twice_is_once(category, urgency, mode, make):
+    """The same fact gives the same bytes, also from a state that has seen it; every fact is decided once."""
+    one = processor(RouteReference(BUILT_IN))
+    fact = make(summary=summary(category=category, urgency=urgency, mode=mode))
+    memory = Memory(one)
+    first = memory.step(on_topic(fact, FACTS))
+    before = dict(memory.values)
+    assert memory.step(on_topic(fact, FACTS)).outputs == first.outputs
+    assert memory.values == before
+    assert sum(out.topic == DECISIONS for out in first.outputs) == 1
+    for out in first.outputs:
+        assert out.topic in one.outputs
+
+
+def test_incidents_do_not_meddle():
+    """Facts of different incidents in any order lead to the same deliveries."""
+    one = processor(RouteReference(small()))
+    change = StateChanged(verb="accept", before=IncidentState.OPEN, after=IncidentState.ACCEPTED, actor="a")
+    facts = [opened(fact_id="1", incident_id="x"), opened(fact_id="2", incident_id="y", change=change)]
+    straight, turned = Memory(one), Memory(one)
+    assert [straight.step(on_topic(fact, FACTS)).outputs for fact in facts] == [
+        turned.step(on_topic(fact, FACTS)).outputs for fact in reversed(facts)
+    ][::-1]
