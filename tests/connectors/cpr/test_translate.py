@@ -130,7 +130,6 @@ def test_what_a_form_does_to_earlier_ones(changes: dict[str, Any], expected: Rev
         ({"casualties": {"injured": -1}}, FindingCode.FIELD_UNREADABLE, "/casualties/injured"),
         ({"casualties": {"injured": 1.5}}, FindingCode.FIELD_UNREADABLE, "/casualties/injured"),
         ({"urgency": "very"}, FindingCode.FIELD_UNREADABLE, "/urgency"),
-        ({"caller": {"pesel": "02070803629"}}, FindingCode.CHECKSUM_WRONG, "/caller/pesel"),
         ({"new_field": {"a": 1}}, FindingCode.UNKNOWN_FIELD, "/new_field"),
         ({"place": {"locality": "Kalisz", "plus_code": "x"}}, FindingCode.UNKNOWN_FIELD, "/place/plus_code"),
         ({"caller": "Jan"}, FindingCode.FIELD_UNREADABLE, "/caller"),
