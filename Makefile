@@ -19,8 +19,8 @@ $(STAMP): requirements-dev.lock pyproject.toml ops/broker/pom.xml
 	@python=$$(sh ops/needs.sh) || exit 1; \
 	[ -x $(BIN)/python ] || "$$python" -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m ops.broker.jars
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/sztab broker fetch
 	@touch $(STAMP)
 
 # What a change must pass before it is committed; under two minutes.

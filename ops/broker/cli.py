@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import orjson
 
+from ops.broker import jars
 from ops.broker.embedded import EmbeddedKafka, NodeStatus
 from ops.broker.installed import FOLDER, embedded
 from ops.invocation import settings_of
@@ -74,6 +75,12 @@ def status(context: click.Context, data_dir: Path | None, *, as_json: bool) -> N
     else:
         click.echo("\n".join(map(_line, nodes)) or f"no broker was ever started in {kafka.data_dir}")
     context.exit(0 if nodes and all(node.answers for node in nodes) else 1)
+
+
+@broker.command()
+def fetch() -> None:
+    """Fetch Kafka's jars with Maven, once; `make setup` does it, and `up` where that was left out."""
+    click.echo(jars.resolve())
 
 
 def _embedded(

@@ -90,6 +90,13 @@ def test_status_tells_a_frozen_node_from_a_serving_one(kafka):
     wait_until(lambda: kafka.status()[0].answers, what="the node answers again")
 
 
+def test_fetching_again_needs_no_maven(monkeypatch):
+    """`sztab broker fetch` names the folder of the jars; once they are there it runs nothing."""
+    monkeypatch.setenv("PATH", "")
+    result = CliRunner().invoke(broker, ["fetch"], catch_exceptions=False)
+    assert any(Path(result.output.strip()).glob("kafka_2.13-4.3.*.jar"))
+
+
 def test_a_taken_port_is_named(own):
     """A port that another process took while the broker was down is named, before Java is started."""
     port = layout.free_ports(1)[0]
