@@ -133,10 +133,11 @@ def project(tree: Tree, data: Mapping[str, Any]) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, below in tree.items():
         value = data.get(name)
-        if value is None:
-            continue
-        kept[name] = value if below is None else _inside(below, value)
-    return {name: value for name, value in kept.items() if value not in ({}, [])}
+        if below is not None:
+            value = _inside(below, value)
+        if value or (value is not None and not isinstance(value, (dict, list))):
+            kept[name] = value
+    return kept
 
 
 def _inside(tree: Tree, value: Any) -> Any:
