@@ -42,7 +42,7 @@ class Visitor:
 
 Forward = Callable[[str, Mapping[str, Any], Visitor], Awaitable[tuple[int, bytes]]]
 """Posts a body to a path of the intake as this visitor; status and body of the answer. An absent intake is a 503."""
-Trace = Callable[[str], Awaitable[dict[str, Any] | None]]
+Trace = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """What is known of an id, without personal data; None when nothing is."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -31,7 +31,7 @@ class Message(Protocol):
 class Reader(Protocol):
     """The part of a Kafka consumer that following needs."""
 
-    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[object, list[Message]]:
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[Any, list[Any]]:
         """Records since the last call."""
 
 
