@@ -2,9 +2,13 @@
 
 import asyncio
 import gzip
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from connectors.contract import Document
 from connectors.file.settings import FileSettings
 from connectors.file.source import FileSource
 from schemas.errors import Misconfigured, Unavailable
@@ -13,26 +17,31 @@ from tests.waiting import until
 MAPPING = "name: m\ntitle: t\ntext: {description: d}\nplace: {text: p}\n"
 
 
+@dataclass
+class Far:
+    """The folder of a partner who writes files."""
+
+    path: Path
+
+    def __call__(self, content: bytes | None, mapping: str = MAPPING, **more: Any) -> FileSource:
+        """A source over a file of that content (None: as it is) and a mapping."""
+        if content is not None:
+            self.path.write_bytes(content)
+        rules = self.path.with_name("m.yaml")
+        rules.write_text(mapping)
+        settings: dict[str, Any] = {"look_again_seconds": 0.01, "rows_at_once": 2} | more
+        return FileSource(FileSettings(name="calls", path=self.path, mapping=str(rules), **settings))
+
+
 @pytest.fixture
 def source(tmp_path):
-    """Builds a source over a file of that content and a mapping."""
-    (tmp_path / "m.yaml").write_text(MAPPING)
-    path = tmp_path / "calls.csv"
-
-    def build(content: bytes | None, mapping: str = MAPPING, **more) -> FileSource:
-        if content is not None:
-            path.write_bytes(content)
-        (tmp_path / "m.yaml").write_text(mapping)
-        settings = {"look_again_seconds": 0.01, "rows_at_once": 2} | more
-        return FileSource(FileSettings(name="calls", path=path, mapping=str(tmp_path / "m.yaml"), **settings))
-
-    build.path = path
-    return build
+    """Builds sources over one file."""
+    return Far(tmp_path / "calls.csv")
 
 
 async def everything(one: FileSource, cursor: str | None = None):
     """All documents after the cursor; closes the source."""
-    documents = []
+    documents: list[Document] = []
     while not one.at_end:
         batch = await one.read(cursor)
         cursor = batch.cursor
