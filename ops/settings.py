@@ -104,6 +104,8 @@ class Settings(parts.Part):
     """Which reports belong together."""
     deadlines: parts.DeadlinesPart = parts.DeadlinesPart()
     """What must happen within which time."""
+    practice: parts.PracticePart = parts.PracticePart()
+    """Practice of the exchange with partners."""
     watch: parts.WatchPart = parts.WatchPart()
     """Is every feed alive?"""
     tally: parts.TallyPart = parts.TallyPart()
