@@ -58,9 +58,9 @@ def processor(reference: WatchReference) -> Processor:
             case kind if kind == TICK:
                 dues: dict[str, int] = state.get(_DUES) or {}
                 names = sorted(name for name, due_ms in dues.items() if due_ms <= now_ms)
-                known = {name: feed for name in names if (feed := _feed(state, name)) is not None}
-                feeds = {name: turned(feed, now_ms, reference.limits) for name, feed in known.items()}
-                return _judged(state, feeds, now_ms, reference.limits)
+                known = {name: one for name in names if (one := _feed(state, name)) is not None}
+                later = {name: turned(one, now_ms, reference.limits) for name, one in known.items()}
+                return _judged(state, later, now_ms, reference.limits)
             case _:
                 raise Rejected(Code.RECORD_INVALID, "a record of a type that is not read here", "/type")
 
