@@ -7,6 +7,7 @@ import orjson
 
 from ops import settings as settings_module
 from ops.invocation import Invocation, settings_of
+from ops.reference import references
 from ops.settings import Settings
 from ops.settings_checks import loopback_only
 
@@ -20,16 +21,18 @@ def check(context: click.Context, *, as_json: bool) -> None:
     Exit status 0: it may be started. 2: mistakes, each with its path and what is allowed there.
     """
     told = settings_of(context)
+    versions = references(told).versions
     invocation = context.find_object(Invocation)
     file = settings_module.find(invocation.config if invocation else None)
     notes = [*loopback_only(told), *(f"{name} is no setting of ours" for name in settings_module.unused_variables())]
     summary = _summary(told, str(file) if file else "the built-in example")
+    summary["reference_data"] = [f"{name} {version}" for name, version in sorted(versions.items())]
     if as_json:
         click.echo(orjson.dumps({**summary, "notes": notes, "mistakes": []}))
         return
     for name, value in summary.items():
         shown = ", ".join(value) if isinstance(value, list) else value
-        click.echo(f"{name.replace('_', ' '):<14}{shown or 'none'}")
+        click.echo(f"{name.replace('_', ' '):<16}{shown or 'none'}")
     for note in notes:
         click.echo(f"note: {note}")
     click.echo("no mistakes")

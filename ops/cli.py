@@ -6,7 +6,6 @@ code on standard error; with `--json` an object on standard output.
 """
 
 import importlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -64,16 +63,13 @@ class Sztab(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a named error ends with its sentence."""
+        # Read now: click empties it before the command runs, and the error comes from there.
+        as_json = "--json" in ctx.args
         try:
             return super().invoke(ctx)
         except SztabError as error:
-            _say(error, as_json="--json" in _arguments(ctx))
+            _say(error, as_json=as_json)
             ctx.exit(2 if isinstance(error, Misconfigured) else 1)
-
-
-def _arguments(ctx: click.Context) -> Sequence[str]:
-    given: Sequence[str] = ctx.meta.get("sztab.arguments", ())
-    return given
 
 
 def _say(error: SztabError, *, as_json: bool) -> None:
@@ -97,8 +93,6 @@ def _say(error: SztabError, *, as_json: bool) -> None:
 def sztab(context: click.Context, config: Path | None) -> None:
     """Sztab: takes reports from emergency lines and services, links them, and routes them."""
     context.obj = Invocation(config)
-    rest = [*context._protected_args, *context.args]  # noqa: SLF001 - click keeps the command's name there
-    context.meta["sztab.arguments"] = tuple(rest)
 
 
 def main() -> None:

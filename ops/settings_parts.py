@@ -174,10 +174,17 @@ class DeadlinesPart(Part):
 
     unanswered_seconds: Seconds = 45.0
     """A delivered incident neither accepted nor refused for so long raises an alarm."""
-    reaction_urgent_seconds: Seconds = 660.0
-    """Target from acceptance to a patrol on scene, urgent (national target of the KGP: 11 min)."""
-    call_back_seconds: Seconds = 900.0
-    """A lost or silent call not answered by a call back for so long raises an alarm."""
+    receive_seconds: Seconds = 120.0
+    """A handed-over incident that the other unit has not received for so long raises an alarm."""
+    seen_days: Annotated[float, Field(gt=0, le=365)] = 15.0
+    """How long ids are remembered; longer than any automatic source of repeats (ARCHITECTURE 3)."""
+
+
+class PracticePart(Part):
+    """Rules of the exchange with partners that are practice rather than law (DOMAIN 3.3)."""
+
+    reopening_statuses: tuple[str, ...] = ("REOPENED", "ponownie otwarte")
+    """Words of a far side's handling status that reopen a refused incident."""
 
 
 class WatchPart(Part):

@@ -1,0 +1,39 @@
+"""Reference data from the settings: built in where nothing is named, every mistake of every file otherwise."""
+
+from pathlib import Path
+
+import pytest
+
+from ops.reference import references
+from ops.settings import Settings
+from ops.settings_parts import CataloguePart, CorrelationPart, RoutingPart, TerritoryPart
+from schemas.errors import Misconfigured
+
+
+def test_the_built_in_data_is_whole() -> None:
+    """Without any file every processor has what it decides by, each part with a version."""
+    found = references(Settings(connectors={}))
+    assert set(found.versions) == {"catalogue", "territory", "urgency", "weights", "routing"}
+    assert found.incidents.clocks["kmp-kalisz"] == "wall"
+    assert found.incidents.unanswered_ms == 45_000
+
+
+def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
+    """One look is enough: a missing file, no YAML, a wrong shape, each named by its file."""
+    broken, odd = tmp_path / "territory.yaml", tmp_path / "routing.yaml"
+    broken.write_text("units: [", encoding="utf-8")
+    odd.write_text("rout: {}", encoding="utf-8")
+    settings = Settings(
+        connectors={},
+        territory=TerritoryPart(file=broken),
+        routing=RoutingPart(file=odd),
+        correlation=CorrelationPart(file=tmp_path / "none.yaml"),
+        catalogue=CataloguePart(mappings_dir=tmp_path / "nowhere"),
+    )
+    with pytest.raises(Misconfigured) as caught:
+        references(settings)
+    told = caught.value.detail
+    assert "territory.yaml" in told
+    assert "routing.yaml: rout" in told
+    assert "correlation.file" in told
+    assert "catalogue.mappings_dir" in told
