@@ -43,11 +43,15 @@ class SourceRule(NamedTuple):
     future_seconds: float = 300.0
 
 
+_USUAL: Final = SourceRule()
+
+
 @dataclass(frozen=True)
 class NormaliseReference:
     """Everything that decides, beside the report: immutable, each part with a version.
 
-    `sources` by source instance; another source uses the mapping that bears its name or its far system's.
+    `sources` by source instance; where a mapping is not named or not there, the one that bears the source's name or
+    its far system's is used.
     """
 
     territory: Territory
@@ -68,12 +72,13 @@ class NormaliseReference:
         }
 
     def rule(self, report: Report) -> SourceRule:
-        """The rule of the report's source."""
-        rule = self.sources.get(report.source) or SourceRule()
-        if rule.mapping is not None:
+        """The rule of the report's source, with the first mapping that is there."""
+        rule = self.sources.get(report.source) or _USUAL
+        mappings = self.catalogue.mappings
+        if rule.mapping in mappings:
             return rule
-        names = (name for name in (report.source, report.far_system) if name in self.catalogue.mappings)
-        return rule._replace(mapping=next(names, None))
+        name = next((name for name in (report.source, report.far_system) if name in mappings), None)
+        return rule if rule.mapping is name else rule._replace(mapping=name)
 
 
 def processor(topic: str, reference: NormaliseReference) -> Processor:

@@ -67,6 +67,9 @@ def test_the_mapping_is_the_sources():
     assert normalised(told, source="montgomery911").category == "health.overdose"
     assert normalised(told, source="x", far_system="montgomery911").category == "health.overdose"
     assert normalised(told, source="x", far_system="x").category == "unknown"
+    one = reference()
+    file = NormaliseReference(one.territory, one.catalogue, one.urgency, {"montgomery911": SourceRule("file")})
+    assert stepped(report(told, source="montgomery911"), file)[0].category == "health.overdose"
 
 
 @pytest.mark.parametrize(
