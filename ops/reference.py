@@ -139,9 +139,10 @@ def _roles(settings: Settings) -> Mapping[str, str]:
 
 
 def _source_rule(one: Instance) -> SourceRule:
-    """Which event times of a source are plausible, where its connector's settings say it."""
+    """The mapping of a source's codes bears its connector's name; which event times are plausible, its settings say."""
     usual = SourceRule()
     return SourceRule(
+        mapping=one.connector.name,
         past_seconds=getattr(one.settings, "event_past_seconds", usual.past_seconds),
         future_seconds=getattr(one.settings, "event_future_seconds", usual.future_seconds),
     )
