@@ -114,7 +114,6 @@ class Reading:
         reader = self._cluster.reader()
         try:
             await reader.start()
-            reader.assign(parts)
             ends = await self._sought(reader, parts)
             async for topic, records in self._until(reader, ends):
                 yield topic, records
@@ -133,7 +132,8 @@ class Reading:
         for part in parts:
             self._positions[part] = max(self._positions.get(part, 0), begins[part])
         open_ones = {part: ends[part] for part in parts if ends[part] > self._positions[part]}
-        reader.assign(list(open_ones) or parts)
+        if open_ones:  # a partition without a position keeps a groupless consumer from stopping (aiokafka 0.14)
+            reader.assign(list(open_ones))
         for part in open_ones:
             reader.seek(part, self._positions[part])
         return open_ones

@@ -81,6 +81,15 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self._generation = 0
         self._broken: asyncio.Future[None] | None = None
         self._consumer: AIOKafkaConsumer | None = None
+        self.holding: tuple[int, ...] | None = None
+        """Partitions held, None before the first word on ownership; for readiness (`ops.health.Held`)."""
+        self.committed_at: dict[int, float] = {}
+        """When each held partition was last committed, monotonic seconds."""
+
+    @property
+    def topic(self) -> str:
+        """The full name of the outbox."""
+        return self._cluster.prefix + outbox(self._courier.recipient, self._lane)
 
     @property
     def group(self) -> str:
@@ -91,7 +100,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         """Deliver until cancelled. StoppedError when the recipient stopped, KafkaError when the broker is away."""
         consumer = self._consumer = self._cluster.consumer(self.group, self._instance)
         self._broken = asyncio.get_running_loop().create_future()
-        consumer.subscribe([self._cluster.prefix + outbox(self._courier.recipient, self._lane)], listener=self)
+        consumer.subscribe([self.topic], listener=self)
         try:
             await consumer.start()
             await self._work(consumer)
@@ -182,11 +191,13 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         for part, position in ahead.items():
             if part in self._owned:
                 self._owned[part].committed = position
+                self.committed_at[part.partition] = time.monotonic()
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Stop what is under way, commit what is finished, give up."""
         self._settled.clear()
         self._generation += 1
+        self.committed_at.clear()
         consumer = self._consumer
         for part in revoked:
             await _cancelled(self._owned[part].tasks if part in self._owned else set())
@@ -201,6 +212,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         except Exception as error:  # noqa: BLE001 - aiokafka would only log it, and the lane would stand still for ever
             if self._broken is not None and not self._broken.done():
                 self._broken.set_exception(error)
+        self.holding = tuple(sorted(part.partition for part in assigned))
         self._generation += 1
         self._settled.set()
 

@@ -50,34 +50,43 @@ class Receipts:
                     self._memory.learn(one.headers, one.timestamp)
 
 
-async def serve(
-    recipient: Recipient,
-    cluster: Cluster,
-    writer: Writer,
-    instance: str | None = None,
-    limits: Limits | None = None,
-    observer: Observer | None = None,
-) -> None:
-    """Deliver to one recipient until cancelled; returns when the recipient stopped (a person was told).
+class Service:
+    """Delivers to one recipient: `run` until cancelled; it returns when the recipient stopped (a person was told).
 
-    Kafka's and our own outages are waited through; nothing is passed over meanwhile.
+    Kafka's and our own outages are waited through; nothing is passed over meanwhile. `instance` makes the membership
+    static, so that a restart needs no rebalance.
     """
-    memory = Memory(recipient.name)
-    sink = recipient.sink()
-    courier = Courier(recipient.name, sink, memory, writer, observer or Silent())
-    receipts = Receipts(cluster, memory)
-    lanes = [Lane(cluster, courier, name, instance, receipts.catch_up, limits) for name in LANES]
-    try:
-        await _connected(sink, courier)
-        async with _monitored(courier):
-            await _lanes(lanes, recipient.name)
-    except StoppedError:
-        log.info("recipient_lanes_ended", recipient=recipient.name)
-    finally:
-        await sink.close()
+
+    def __init__(
+        self,
+        recipient: Recipient,
+        cluster: Cluster,
+        writer: Writer,
+        instance: str | None = None,
+        limits: Limits | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        memory = Memory(recipient.name)
+        self._sink = recipient.sink()
+        self._courier = Courier(recipient.name, self._sink, memory, writer, observer or Silent())
+        receipts = Receipts(cluster, memory)
+        self.lanes: Final = tuple(
+            Lane(cluster, self._courier, name, instance, receipts.catch_up, limits) for name in LANES
+        )
+
+    async def run(self) -> None:
+        """Connect, deliver; give everything back at the end."""
+        try:
+            await _connected(self._sink, self._courier)
+            async with _monitored(self._courier):
+                await _lanes(self.lanes, self._courier.recipient)
+        except StoppedError:
+            log.info("recipient_lanes_ended", recipient=self._courier.recipient)
+        finally:
+            await self._sink.close()
 
 
-async def _lanes(lanes: list[Lane], recipient: str) -> None:
+async def _lanes(lanes: tuple[Lane, ...], recipient: str) -> None:
     """Both lanes side by side; StoppedError of one ends the other."""
     tasks = [asyncio.create_task(_endless(lane, recipient), name=f"lane {lane.group}") for lane in lanes]
     try:

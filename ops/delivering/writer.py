@@ -16,16 +16,16 @@ log = structlog.get_logger()
 
 
 class KafkaWriter:
-    """One idempotent producer for all recipients of a process. Used between `start` and `close`."""
+    """One idempotent producer for all recipients of a process, made at the first write; given back by `close`."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._down = False
+        self._fresh = True
 
-    async def start(self) -> None:
-        """Connect; KafkaError when there is no broker."""
+    async def _start(self) -> None:
         producer = self._cluster.producer()
         try:
             await producer.start()
@@ -69,10 +69,12 @@ class KafkaWriter:
         async with self._renewing:
             if self._producer is not failed:
                 return
-            await asyncio.sleep(PAUSE_SECONDS)
+            if not self._fresh:
+                await asyncio.sleep(PAUSE_SECONDS)
+            self._fresh = False
             await self._given_back()
             try:
-                await self.start()
+                await self._start()
             except (KafkaError, OSError):
                 return
 

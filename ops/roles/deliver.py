@@ -1,0 +1,72 @@
+"""`sztab run deliver`: every recipient's sink, each with a lane for what is urgent and one for the rest."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+import structlog
+
+from connectors.contract import Sink
+from ops import kafka, runtime
+from ops.delivering.figures import Figures
+from ops.delivering.recipient import Recipient, Service
+from ops.delivering.writer import KafkaWriter
+from ops.health import Readiness, SeparateLags, Watched, readiness
+from ops.http import operation_app, served
+from ops.metrics import Metrics
+from ops.settings import Instance, Settings
+
+ROLE = "deliver"
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings) -> None:
+    """Deliver to all recipients until cancelled.
+
+    A recipient that stopped (Denied) leaves the others alone; it is taken up again when the role is started anew.
+    """
+    metrics, cluster = Metrics(), kafka.cluster(settings)
+    writer, lags = KafkaWriter(cluster), SeparateLags(cluster)
+    figures, instance = Figures(metrics), f"{settings.node}.{ROLE}"
+    services = {
+        who.name: Service(who, cluster, writer, f"{instance}.{who.name}", observer=figures)
+        for who in recipients(settings)
+    }
+    watched = [
+        Watched(lane.topic, lane.group, lane.topic, lane) for service in services.values() for lane in service.lanes
+    ]
+
+    async def ready() -> Readiness:
+        return await readiness(watched, lags, settings.operation.ready_seconds)
+
+    app = operation_app(metrics.registry, ready)
+    try:
+        async with served(app, settings.operation.host, settings.operation.port) as url:
+            with runtime.announced(settings, ROLE, operation=url):
+                log.info("role_started", recipients=len(services))
+                await _all(list(services.values()))
+    finally:
+        await writer.close()
+        await lags.close()
+
+
+def recipients(settings: Settings) -> list[Recipient]:
+    """The configured recipients with the makers of their sinks; our name goes out with each message."""
+    return [Recipient(one.name, partial(_sink, one, settings.installation.name)) for one in settings.recipients]
+
+
+def _sink(one: Instance, installation: str) -> Sink:
+    assert one.connector.sink is not None, "the settings name only connectors with a sink as recipients"
+    told = one.settings
+    if not told.installation:
+        told = told.model_copy(update={"installation": installation})
+    return one.connector.sink(told)
+
+
+async def _all(services: Sequence[Service]) -> None:
+    """Every service until cancelled, also when all have stopped: then the role waits for a person."""
+    async with asyncio.TaskGroup() as group:
+        for service in services:
+            group.create_task(service.run())
+        await asyncio.Event().wait()
