@@ -55,18 +55,21 @@ class Batches:
         self._ready: dict[tuple[str, int], list[Any]] = {}
         self.records = 0
 
-    def add(self, output: Output) -> None:
-        """Put one output into the batch of its partition. Order per (topic, partition) is kept."""
-        topic, partitions, limit = self._topics[output.topic]
-        place = (topic, positive_hash(output.key) % partitions)
-        size = size_of(output)
+    def add(self, output: Output, size: int) -> None:
+        """Put one output of that size (`size_of`) into its partition's batch. Order per (topic, partition) is kept."""
+        name, key, value, headers = output
+        topic, partitions, limit = self._topics[name]
+        place = (topic, positive_hash(key) % partitions)
         batch = self._open.get(place)
         if batch is None or size > batch.room:
             builder = self._create()
             batch = self._open[place] = _Open(builder, limit)
             self._ready.setdefault(place, []).append(builder)
         batch.room -= size
-        batch.append(timestamp=self._now_ms, key=output.key, value=output.value, headers=list(output.headers))
+        if headers:
+            batch.append(timestamp=self._now_ms, key=key, value=value, headers=list(headers))
+        else:
+            batch.append(timestamp=self._now_ms, key=key, value=value)
         self.records += 1
 
     def ready(self) -> dict[tuple[str, int], list[Any]]:

@@ -1,6 +1,7 @@
 """Fetches the input and hands on what follows what came before."""
 
 import asyncio
+import time
 from typing import Any, Final
 
 import structlog
@@ -15,6 +16,9 @@ log: Final = structlog.get_logger("streams.shell")
 SEEKS: Final = 10
 """Seeks in a row after which the broker's answers count as contradictory."""
 
+LITTLE: Final = 100
+"""Records below which a fetch brought little."""
+
 
 class Fetching:
     """The fetching half of the loop."""
@@ -23,16 +27,19 @@ class Fetching:
         self._gear = gear
         self._held = held
         self._rounds = rounds
+        self._last = 0.0
+        self._little = False
         self.gaps = 0
         """Places where the input had no record at the offset that had to come next."""
 
     async def once(self) -> None:
-        """One fetch. No pause anywhere: aiokafka asks a node for nothing while records of it wait here.
+        """One fetch. No pause but the pace: aiokafka asks a node for nothing while records of it wait unread.
 
         Denied(`forbidden`) when the cluster does not let us read.
         """
         gear = self._gear
         await self._rounds.room()
+        await self._pace()
         epoch = self._held.epoch
         try:
             got = await gear.consumer.getmany(timeout_ms=200, max_records=gear.settings.fetch_records)
@@ -44,6 +51,7 @@ class Fetching:
             log.warning("fetch_repeated", group=gear.group, error=type(error).__name__)
             await asyncio.sleep(gear.settings.heartbeat_seconds / 10)
             return
+        self._last, self._little = time.monotonic(), sum(map(len, got.values())) < LITTLE
         for tp, records in got.items():
             part = self._held.parts.get(tp)
             if part is not None and part.ready and epoch == self._held.epoch:
@@ -51,6 +59,12 @@ class Fetching:
                 if fresh:
                     part.next = fresh[-1].offset + 1
                     self._rounds.offer(part, fresh)
+
+    async def _pace(self) -> None:
+        """Let a little gather when fetches follow one another closely: each costs more than the records it brings."""
+        wait = self._last + self._gear.settings.pace_seconds - time.monotonic()
+        if wait > 0 and self._little:
+            await asyncio.sleep(wait)
 
     def contiguous(self, part: Part, records: list[Any]) -> list[Any]:
         """The records that follow what came before; a gap is sought again, and accepted when the broker insists.

@@ -14,13 +14,15 @@ _MASK: Final = 0xFFFFFFFF
 @lru_cache(maxsize=65_536)
 def positive_hash(key: bytes) -> int:
     """murmur2 of the key without its sign bit; the partition is this modulo the number of partitions."""
-    length = len(key)
-    h = _SEED ^ length
-    whole = length & ~3
-    for at in range(0, whole, 4):
-        k = int.from_bytes(key[at : at + 4], "little") * _M & _MASK
-        h = (h * _M & _MASK) ^ ((k ^ k >> 24) * _M & _MASK)
-    if length > whole:
-        h = (h ^ int.from_bytes(key[whole:], "little")) * _M & _MASK
+    left = len(key)
+    h = _SEED ^ left
+    rest = int.from_bytes(key, "little")
+    while left >= 4:
+        k = (rest & _MASK) * _M & _MASK
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _MASK
+        rest >>= 32
+        left -= 4
+    if left:
+        h = (h ^ rest) * _M & _MASK
     h = (h ^ h >> 13) * _M & _MASK
     return (h ^ h >> 15) & 0x7FFFFFFF

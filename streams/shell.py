@@ -202,7 +202,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """A rebalance ended. The replay happens in the loop, where a newer rebalance can interrupt it."""
         self._forget()
-        self._held.parts = {tp: Part(tp) for tp in sorted(assigned)}
+        self._held.parts = {tp: Part(tp, tp.partition) for tp in sorted(assigned)}
         if self._held.parts:
             self._gear.consumer.pause(*self._held.parts)
         log.info("ownership", group=self._gear.group, partitions=sorted(tp.partition for tp in assigned))

@@ -74,6 +74,8 @@ class ShellSettings:
     gather_records: int = 8000
     gather_bytes: int = 32 * 1024 * 1024
     fetch_records: int = 4000
+    pace_seconds: float = 0.002
+    """Least time between two fetches that bring little: at a low rate nothing waits, at a high one rounds grow."""
     partition_fetch_bytes: int = MAX_MESSAGE_BYTES + 65_536
     request_seconds: float = 30.0
     settle_seconds: float = 120.0

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,13 +12,15 @@ from schemas.errors import Code, Rejected
 from schemas.topics import QUARANTINE
 from streams.batches import Batches, size_of
 from streams.changelog import NOTHING_APPLIED, Changes, Entry, PartitionState
-from streams.contract import Observer, Outcome, Output, Processor, Record
+from streams.contract import Observer, Output, Processor, Record
 from streams.leaving import whereabouts
 from streams.quarantine import quarantined
 from streams.shell_settings import BATCH_OVERHEAD, ShellSettings
 
 log: Final = structlog.get_logger("streams.shell")
 MINUTE: Final = 60.0
+CHANGE_OVERHEAD: Final = 32
+"""Bytes of a changelog record beside key and value (an upper bound)."""
 LOOK_EVERY: Final = 64
 """Records between two looks at the clock."""
 
@@ -32,6 +34,7 @@ class Part:
     """
 
     tp: Any
+    partition: int
     state: PartitionState = field(default_factory=PartitionState)
     ready: bool = False
     next: int | None = None
@@ -42,12 +45,6 @@ class Part:
     buffer: deque[Any] = field(default_factory=deque)
     gap_at: int | None = None
     seeks: int = 0
-
-    @property
-    def partition(self) -> int:
-        """Its number, which is the changelog's too."""
-        number: int = self.tp.partition
-        return number
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +68,7 @@ class Stepper:
         observer: Observer,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._processor = processor
+        self._step, self._encode, self._input = processor.step, processor.encode, processor.input
         self._settings = settings
         self._observer = observer
         self._clock = clock
@@ -94,7 +91,7 @@ class Stepper:
         began = self._clock()
         while buffer and unit.records < room:
             message = buffer[0]
-            if message.offset > applied and not self._step(unit, message, batches):
+            if message.offset > applied and not self._one(unit, message, batches):
                 break
             buffer.popleft()
             unit.last = message.offset
@@ -106,11 +103,11 @@ class Stepper:
         self._observer.stepped(part.partition, unit.records, self._clock() - began)
         return unit
 
-    def _step(self, unit: Unit, message: Any, batches: Batches) -> bool:
+    def _one(self, unit: Unit, message: Any, batches: Batches) -> bool:
         """Step one record. False: it does not belong to this unit any more, and left no trace."""
         part = unit.part
         record = Record(
-            self._processor.input,
+            self._input,
             part.partition,
             message.offset,
             message.key,
@@ -118,65 +115,68 @@ class Stepper:
             message.headers,
             message.timestamp,
         )
-        outputs: Sequence[Output]
+        changes: list[tuple[str, Entry]] = []
+        size = 0
         try:
-            outcome = self._processor.step(part.state, record)
-            outputs = self._checked(outcome.outputs)
-            changes, size = self._encoded(outcome)
+            outputs, puts, deletes = self._step(part.state, record)
+            sizes = self._sizes(outputs) if outputs else []
+            if puts or deletes:
+                changes, size = self._encoded(puts, deletes)
         except Rejected as error:
-            outputs, changes, size = [self._aside(record, error)], [], 0
+            outputs, sizes, changes, size = self._aside(record, error)
         except Exception as error:  # noqa: BLE001 - whatever a step raises, its neighbours go on
             if not self._forgiven(part.partition):
                 self.tripped = part.partition
                 return False
             place = whereabouts(error)
             log.error("step_bug", partition=part.partition, offset=message.offset, where=place)  # noqa: TRY400 - see whereabouts
-            outputs, changes, size = [self._aside(record, Rejected(Code.STEP_BUG, place))], [], 0
+            outputs, sizes, changes, size = self._aside(record, Rejected(Code.STEP_BUG, place))
         if size and unit.changes and unit.size + size > self._settings.unit_bytes:
             return False
-        for output in outputs:
-            batches.add(output)
+        for output, bytes_ in zip(outputs, sizes, strict=True):
+            batches.add(output, bytes_)
         if changes:
-            self._apply(unit, changes)
+            self._apply(unit, changes, size)
         return True
 
-    def _checked(self, outputs: Sequence[Output]) -> Sequence[Output]:
-        """The outputs. Rejected(`output-too-large`) or the exception that shows the step's bug."""
+    def _sizes(self, outputs: Sequence[Output]) -> list[int]:
+        """Bytes of each output. Rejected(`output-too-large`), or the exception that shows the step's bug."""
+        sizes = []
         for output in outputs:
-            limit = self._limits[output.topic]
-            if size_of(output) > limit:
+            size = size_of(output)
+            if size > self._limits[output.topic]:
+                limit = self._limits[output.topic]
                 raise Rejected(Code.OUTPUT_TOO_LARGE, f"an output for {output.topic} passes {limit} bytes")
-        return outputs
+            sizes.append(size)
+        return sizes
 
-    def _encoded(self, outcome: Outcome) -> tuple[list[tuple[str, Entry]], int]:
+    def _encoded(self, puts: Mapping[str, object], deletes: Collection[str]) -> tuple[list[tuple[str, Entry]], int]:
         """The changes with their bytes, deletes after puts, and their size in the changelog (an upper bound)."""
         changes: list[tuple[str, Entry]] = []
-        size = 0
-        encode = self._processor.encode
-        for key, value in outcome.puts.items():
+        size, encode = 0, self._encode
+        for key, value in puts.items():
             data = encode(value)
             if value is None or type(data) is not bytes or key[:1] == "\0":
                 raise TypeError("a state value is not None, its bytes are bytes, its key does not begin with NUL")
-            size += 4 * len(key) + len(data) + 32
+            size += 4 * len(key) + len(data) + CHANGE_OVERHEAD
             changes.append((key, (value, data)))
-        for key in outcome.deletes:
-            size += 4 * len(key) + 32
+        for key in deletes:
+            size += 4 * len(key) + CHANGE_OVERHEAD
             changes.append((key, (None, None)))
         if size > self._changes_limit:
             raise Rejected(Code.OUTPUT_TOO_LARGE, f"the state changes of one record pass {self._changes_limit} bytes")
         return changes, size
 
-    def _apply(self, unit: Unit, changes: list[tuple[str, Entry]]) -> None:
+    @staticmethod
+    def _apply(unit: Unit, changes: list[tuple[str, Entry]], size: int) -> None:
+        """Put the changes of one record into the unit and the overlay; what it replaces in the unit takes no room."""
         dirty, mine = unit.part.state.dirty, unit.changes
         for key, entry in changes:
             before = mine.get(key)
-            if before is None:
-                unit.size += 4 * len(key) + 32
-            elif before[1] is not None:
-                unit.size -= len(before[1])
-            if entry[1] is not None:
-                unit.size += len(entry[1])
+            if before is not None:
+                size -= 4 * len(key) + len(before[1] or b"") + CHANGE_OVERHEAD
             mine[key] = dirty[key] = entry
+        unit.size += size
 
     def _forgiven(self, partition: int) -> bool:
         """May one more bug of the step be set aside in this partition?"""
@@ -189,11 +189,13 @@ class Stepper:
         bugs.append(now)
         return True
 
-    def _aside(self, record: Record, error: Rejected) -> Output:
-        """The quarantine record; without the record's bytes where it would not fit with them."""
+    def _aside(
+        self, record: Record, error: Rejected
+    ) -> tuple[Sequence[Output], list[int], list[tuple[str, Entry]], int]:
+        """The outcome that sets a record aside; without the record's bytes where they would not fit."""
         self.quarantined += 1
         self._observer.set_aside(record, error.code)
         output = self._set_aside(record, error)
         if size_of(output) > self._limits[output.topic]:
             output = self._set_aside(record._replace(value=None), error)
-        return output
+        return [output], [size_of(output)], [], 0

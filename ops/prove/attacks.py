@@ -113,9 +113,10 @@ async def _compaction(battle: Battle, kafka: EmbeddedKafka, scale: float) -> Non
 
 async def _restart_with_much_state(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
     """Every key has state; a worker is killed and must read it all again."""
-    await asyncio.sleep(0.95 * battle.plan.messages / battle.plan.rate)
+    await asyncio.sleep(battle.plan.messages / battle.plan.rate)
     await battle.kill("w0")
     battle.start("w0")
+    await asyncio.sleep(8)
 
 
 def catalogue(seed: int = 1) -> Mapping[str, Attack]:
@@ -131,21 +132,21 @@ def catalogue(seed: int = 1) -> Mapping[str, Attack]:
     two = ("w0", "w1")
     attacks = {
         "none": Attack(base, _nothing, ("w0",)),
-        "kills": Attack(replace(base, messages=60_000), _kills, two),
-        "kills-alone": Attack(replace(base, messages=60_000), _kills, ("w0",)),
-        "kills-dynamic": Attack(replace(base, static=False, messages=60_000), _kills, two),
-        "terms": Attack(replace(base, messages=30_000), _terms, two),
-        "storm": Attack(replace(base, static=False, messages=60_000), _storm, two),
-        "zombie": Attack(replace(base, messages=60_000), _freeze, two),
-        "zombie-unnoticed": Attack(replace(base, messages=60_000, off=("pulse",)), _freeze, two),
-        "brokers": Attack(replace(base, messages=45_000), _each_broker, two, brokers=True),
-        "brokers-all": Attack(replace(base, messages=25_000), _all_brokers, two, brokers=True),
+        "kills": Attack(replace(base, messages=10_000), _kills, two),
+        "kills-alone": Attack(replace(base, messages=10_000), _kills, ("w0",)),
+        "kills-dynamic": Attack(replace(base, static=False, messages=10_000), _kills, two),
+        "terms": Attack(replace(base, messages=10_000), _terms, two),
+        "storm": Attack(replace(base, static=False, messages=10_000), _storm, two),
+        "zombie": Attack(replace(base, messages=10_000), _freeze, two),
+        "zombie-unnoticed": Attack(replace(base, messages=10_000, off=("pulse",)), _freeze, two),
+        "brokers": Attack(replace(base, messages=10_000), _each_broker, two, brokers=True),
+        "brokers-all": Attack(replace(base, messages=10_000), _all_brokers, two, brokers=True),
         "poison": Attack(replace(base, special=_poison(base.messages, seed)), _nothing, ("w0",)),
         "too-large": Attack(replace(base, output_bytes=20_000, special=_large(base.messages, seed)), _nothing, ("w0",)),
-        "compaction": Attack(replace(base, messages=30_000, changelog_config=compacting), _compaction, ("w0",)),
-        "empty-partition": Attack(replace(base, without_partition=3, messages=25_000), _kills, ("w0",)),
+        "compaction": Attack(replace(base, messages=10_000, changelog_config=compacting), _compaction, ("w0",)),
+        "empty-partition": Attack(replace(base, without_partition=3, messages=10_000), _kills, ("w0",)),
         "much-state": Attack(
-            replace(base, keys=200_000, messages=260_000, rate=12_000, deleted_at=0),
+            replace(base, keys=200_000, messages=400_000, rate=8000, deleted_at=0),
             _restart_with_much_state,
             ("w0",),
         ),

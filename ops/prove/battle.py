@@ -33,7 +33,7 @@ APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What an attack needs: the load, the workers, the rules switched off."""
+    """What an attack needs: the load (at least so many messages, and until the strike is over), the rules off."""
 
     attack: str
     seed: int = 1
@@ -68,7 +68,8 @@ class Battle:
         self._kept: set[str] = set()
         self._events: list[float] = []
         self._exits: Counter[str] = Counter()
-        self._sent = 0
+        self.striking = False
+        """The load goes on while this is true."""
         self._drained = False
         self._drain_seconds = 0.0
         self._tasks: list[asyncio.Task[None]] = []
@@ -103,7 +104,8 @@ class Battle:
         self._tasks.append(asyncio.create_task(self._supervise()))
 
     def load(self) -> None:
-        """Begin to write the inputs at the plan's rate."""
+        """Begin to write the inputs at the plan's rate; goes on past the plan's number until `drain` is called."""
+        self.striking = True
         self._tasks.append(asyncio.create_task(self._feed()))
 
     async def _feed(self) -> None:
@@ -117,10 +119,11 @@ class Battle:
             if plan.without_partition is not None:
                 names = [name for name in names if self._place(name) != plan.without_partition]
             began = time.monotonic()
-            for number in range(plan.messages):
+            number = 0
+            while number < plan.messages or self.striking:
                 value = plan.special.get(number, b"i%07d|%s" % (number, PAD))
                 await producer.send(self.topic(counter.INPUT), value, key=names[rng.randrange(len(names))])
-                self._sent += 1
+                number += 1
                 ahead = number / plan.rate - (time.monotonic() - began)
                 if ahead > 0.01:
                     await asyncio.sleep(ahead)
@@ -129,11 +132,6 @@ class Battle:
 
     def _place(self, key: bytes) -> int:
         return positive_hash(key) % self.plan.partitions
-
-    @property
-    def sent(self) -> int:
-        """Inputs written so far."""
-        return self._sent
 
     # Workers
 
@@ -211,6 +209,7 @@ class Battle:
 
     async def drain(self, seconds: float = 90.0) -> None:
         """Wait until all inputs are written and the group has committed them."""
+        self.striking = False
         await asyncio.wait_for(asyncio.shield(self._tasks[-1]), self.plan.messages / self.plan.rate + 120)
         began = time.monotonic()
         group = counter.processor().group(self.prefix)

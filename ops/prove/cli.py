@@ -1,6 +1,7 @@
 """`sztab prove shell`: the attacks on the shell, and what came of them."""
 
 import asyncio
+import logging
 import sys
 import tempfile
 from dataclasses import replace
@@ -49,6 +50,7 @@ def shell(
     unknown = [name for name in chosen if name not in known]
     if unknown:
         raise click.BadParameter(f"no such attack: {', '.join(unknown)}; there are: {', '.join(known)}")
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what happens to its connections is the attack
     with tempfile.TemporaryDirectory(prefix="sztab-prove-", ignore_cleanup_errors=True) as scratch:
         place = folder or Path(scratch)
         kafka = EmbeddedKafka(place / "brokers", int(nodes))
