@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from ops.settings import Instance, Settings
 from schemas.errors import Code, Misconfigured
-from streams import categories, gazetteer_files, incident_reference, routing, territory, urgency
+from streams import categories, gazetteer_files, incident_reference, registry, routing, territory, urgency
 from streams.categories import Catalogue
+from streams.contract import Processor
 from streams.gazetteer import Gazetteer
 from streams.incident_reference import IncidentsReference
 from streams.lifecycle import OFFICER, PARTNER
@@ -21,6 +22,7 @@ from streams.route import RouteReference
 from streams.routing import Known, Routing
 from streams.territory import Territory
 from streams.urgency import UrgencyRules
+from streams.watch import WatchReference
 
 T = TypeVar("T")
 
@@ -32,11 +34,12 @@ class References:
     normalise: NormaliseReference
     incidents: IncidentsReference
     route: RouteReference
+    watch: WatchReference
 
     @property
     def versions(self) -> dict[str, str]:
         """Digest of each reference data set."""
-        return {**self.normalise.versions, **self.incidents.versions, **self.route.versions}
+        return {**self.normalise.versions, **self.incidents.versions, **self.route.versions, **self.watch.versions}
 
 
 def references(settings: Settings) -> References:
@@ -61,7 +64,13 @@ def references(settings: Settings) -> References:
         ),
         deciding,
         RouteReference(routing=tree, mode=settings.installation.mode),
+        WatchReference(settings.watch),
     )
+
+
+def processors(found: References) -> tuple[Processor, ...]:
+    """The processors of the core with what they decide by."""
+    return registry.processors(found.normalise, found.incidents, found.route, found.watch)
 
 
 def catalogue_of(settings: Settings) -> Catalogue:
@@ -119,12 +128,14 @@ def routing_of(settings: Settings, catalogue: Catalogue, places: Territory | Non
 def incidents_of(settings: Settings, catalogue: Catalogue, places: Territory | None) -> IncidentsReference:
     """Weights, deadlines, clocks, and who acts as what."""
     file = settings.correlation.file
+    units = places.units if places is not None else {}
     return incident_reference.load(
         catalogue,
         weights=_text(file, "correlation.file") if file else None,
         deadlines=settings.deadlines.model_dump(),
         practice=settings.practice.model_dump(),
-        clocks={name: unit.clock for name, unit in places.units.items()} if places is not None else None,
+        # A wall clock is what a territory has anyway, unless its first report was fed history.
+        clocks={name: unit.clock for name, unit in units.items() if unit.clock != "wall"},
         roles=_roles(settings),
     )
 

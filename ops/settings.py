@@ -21,6 +21,8 @@ from connectors.contract import Connector
 from ops import settings_parts as parts
 from ops.mistakes import DELIMITER, PREFIX, ConfigurationMistakes, Mistake, from_validation
 from ops.settings_checks import contradictions
+from streams.feed_health import Limits
+from streams.incident_reference import DeadlinesShape, PracticeShape
 
 FILE: Final = "sztab.toml"
 EXAMPLE: Final = "kalisz.toml"
@@ -102,11 +104,11 @@ class Settings(parts.Part):
     """Names of places and outlines."""
     correlation: parts.CorrelationPart = parts.CorrelationPart()
     """Which reports belong together."""
-    deadlines: parts.DeadlinesPart = parts.DeadlinesPart()
+    deadlines: DeadlinesShape = DeadlinesShape()
     """What must happen within which time."""
-    practice: parts.PracticePart = parts.PracticePart()
+    practice: PracticeShape = PracticeShape()
     """Practice of the exchange with partners."""
-    watch: parts.WatchPart = parts.WatchPart()
+    watch: Limits = Limits()
     """Is every feed alive?"""
     tally: parts.TallyPart = parts.TallyPart()
     """The derived figures."""
@@ -230,7 +232,7 @@ def _absolute(settings: Settings, folder: Path) -> Settings:
     changed: dict[str, Any] = _paths(settings, folder)
     for name in type(settings).model_fields:
         part = getattr(settings, name)
-        if isinstance(part, parts.Part) and (paths := _paths(part, folder)):
+        if isinstance(part, BaseModel) and (paths := _paths(part, folder)):
             changed[name] = part.model_copy(update=paths)
     for name in ("sources", "recipients"):
         instances: tuple[Instance, ...] = getattr(settings, name)

@@ -169,35 +169,6 @@ class CorrelationPart(Part):
     """Weights and thresholds, YAML; empty: the built-in ones."""
 
 
-class DeadlinesPart(Part):
-    """What must happen within which time (DOMAIN 3.3, 4, 8)."""
-
-    unanswered_seconds: Seconds = 45.0
-    """A delivered incident neither accepted nor refused for so long raises an alarm."""
-    receive_seconds: Seconds = 120.0
-    """A handed-over incident that the other unit has not received for so long raises an alarm."""
-    seen_days: Annotated[float, Field(gt=0, le=365)] = 15.0
-    """How long ids are remembered; longer than any automatic source of repeats (ARCHITECTURE 3)."""
-
-
-class PracticePart(Part):
-    """Rules of the exchange with partners that are practice rather than law (DOMAIN 3.3)."""
-
-    reopening_statuses: tuple[str, ...] = ("REOPENED", "ponownie otwarte")
-    """Words of a far side's handling status that reopen a refused incident."""
-
-
-class WatchPart(Part):
-    """Is every feed alive?"""
-
-    status_seconds: Seconds = 60.0
-    """Intake says at least so often that a feed is alive; three missed ones are an alarm."""
-    clock_skew_seconds: Seconds = 60.0
-    """A far clock further from ours than this is an alarm."""
-    failing_share: Annotated[float, Field(gt=0, le=1)] = 0.2
-    """Share of documents not understood in a window at which a feed counts as failing."""
-
-
 class TallyPart(Part):
     """The derived figures."""
 

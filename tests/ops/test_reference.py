@@ -13,9 +13,21 @@ from schemas.errors import Misconfigured
 def test_the_built_in_data_is_whole() -> None:
     """Without any file every processor has what it decides by, each part with a version."""
     found = references(Settings(connectors={}))
-    assert set(found.versions) == {"catalogue", "territory", "urgency", "weights", "routing"}
-    assert found.incidents.clocks["kmp-kalisz"] == "wall"
+    assert set(found.versions) == {"catalogue", "territory", "urgency", "weights", "routing", "watch"}
     assert found.incidents.unanswered_ms == 45_000
+
+
+def test_wrong_files_are_named_together(tmp_path: Path) -> None:
+    """Files that can be read and are wrong: all of them, not only the first."""
+    (tmp_path / "t.yaml").write_text("units: []", encoding="utf-8")
+    (tmp_path / "r.yaml").write_text("rout: {}", encoding="utf-8")
+    settings = Settings(
+        connectors={}, territory=TerritoryPart(file=tmp_path / "t.yaml"), routing=RoutingPart(file=tmp_path / "r.yaml")
+    )
+    with pytest.raises(Misconfigured) as caught:
+        references(settings)
+    assert "territory.yaml: units" in caught.value.detail
+    assert "routing.yaml: rout" in caught.value.detail
 
 
 def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
