@@ -26,8 +26,8 @@ def test_wrong_files_are_named_together(tmp_path: Path) -> None:
     )
     with pytest.raises(Misconfigured) as caught:
         references(settings)
-    assert "territory.yaml: units" in caught.value.detail
-    assert "routing.yaml: rout" in caught.value.detail
+    assert "t.yaml: units" in caught.value.detail
+    assert "r.yaml: rout" in caught.value.detail
 
 
 def test_mistakes_of_all_files_come_together(tmp_path: Path) -> None:
