@@ -1,0 +1,74 @@
+"""`sztab bench`: figures that anyone can measure again, as ratios within one run."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+import click
+import orjson
+
+from ops.bench.journal import command as journal
+from ops.invocation import run
+from schemas.errors import Code, Misconfigured
+
+PEERS: Final = Path(__file__).resolve().parents[3] / "shared" / "peers"
+
+
+@click.group()
+def bench() -> None:
+    """Measure the journal, the pipeline and the engine."""
+
+
+bench.add_command(journal)
+
+
+@bench.command()
+@click.option("--rates", default="10,50,150,1000", show_default=True, help="Reports per second, one run each.")
+@click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Length of each run.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per rate.")
+def pipeline(*, rates: str, seconds: float, as_json: bool) -> None:
+    """Open loop over the HTTP intake to the outbox and the webhook."""
+    from ops.bench.pipeline import measure
+
+    try:
+        wanted = [float(one) for one in rates.split(",")]
+    except ValueError:
+        raise click.BadParameter("numbers, separated by commas", param_hint="--rates") from None
+    with tempfile.TemporaryDirectory(prefix="sztab-bench-") as folder:
+        for figures in run(measure(Path(folder), wanted, seconds)):
+            if as_json:
+                click.echo(orjson.dumps(figures))
+                continue
+            click.echo(f"{figures['rate']:g}/s: reached {figures['achieved']}/s, failed {figures['failed']}")
+            for name in ("answer_ms", "outbox_ms", "webhook_ms", "cpu_percent", "rss_mb"):
+                click.echo(f"  {name:12} {figures[name]}")
+
+
+@bench.command()
+def worker() -> None:
+    """Run the peers' reference job through our shell, as one of their contenders (settings in the environment)."""
+    from ops.bench.worker import main
+
+    run(main())
+
+
+@bench.command()
+@click.option("--peers", type=click.Path(path_type=Path), default=PEERS, help="Folder of the peers' harness.")
+@click.option("--contenders", default="aiokafka,quix,kstreams-alo,faust-tuned", show_default=True, help="Beside ours.")
+@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True)
+@click.option("--latency", type=click.IntRange(min=1), help="Measure latency at this rate instead of throughput.")
+def engine(*, peers: Path, contenders: str, runs: int, latency: int | None) -> None:
+    """Our shell beside other engines, same job, same broker, one run. Needs the peers' harness, set up once."""
+    if not (peers / "run.py").is_file():
+        raise Misconfigured(Code.TOOL_MISSING, f"no harness in {peers}; name its folder with --peers")
+    ours = f"ours={sys.executable} -m ops.bench.worker"
+    if latency is None:
+        command = ["run.py", "--contender", ours, f"ours,{contenders}", str(runs)]
+    else:
+        command = ["lat.py", "--contender", ours, "ours", str(latency)]
+    if "BS" not in os.environ:
+        raise Misconfigured(Code.TOOL_MISSING, "no broker: eval the line that the harness's `broker.py start 0` prints")
+    sys.exit(subprocess.run([sys.executable, str(peers / command[0]), *command[1:]], check=False).returncode)
