@@ -1,0 +1,147 @@
+"""Whether a report speaks of an incident that we know: match weights in bits, with what they are made of.
+
+Pure. Fellegi and Sunter, "A Theory for Record Linkage" (1969): each feature gives log2 of its likelihood ratio, their
+sum with the prior is the log-odds that both are the same. The numbers are data (`streams/weights/`).
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from rapidfuzz import fuzz
+
+from schemas.summary import Evidence, Explanation
+from streams.incident_state import Incident, Sighting
+from streams.lifecycle import OVER
+from streams.match_weights import LikenessShape, Weights, likeness_bits
+
+METRES_PER_DEGREE: Final = 111_195.0
+"""Of latitude, on a sphere of 6,371 km; the error below 0.6 % is nothing beside the positions' own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """One incident that the report may belong to. `bits` is the sum of the parts; `telling` of those beyond place,
+    time, kind and source.
+    """
+
+    incident: Incident
+    bits: float
+    telling: float
+    parts: tuple[tuple[str, str, float], ...]
+
+
+def metres_between(one: Sighting, other: Sighting) -> float | None:
+    """Distance of the two points; None where one has none."""
+    if one.lat is None or one.lon is None or other.lat is None or other.lon is None:
+        return None
+    north = (one.lat - other.lat) * METRES_PER_DEGREE
+    east = (one.lon - other.lon) * METRES_PER_DEGREE * math.cos(math.radians(one.lat))
+    return math.hypot(north, east)
+
+
+def best(weights: Weights, report: Sighting, shared: frozenset[str], incidents: Iterable[Incident]) -> Match | None:
+    """The incident that the report most likely belongs to, if it reaches the threshold of suggestion.
+
+    `shared` are the keys of identifiers that the report names. Of equal ones the id decides, so that a replay decides
+    alike.
+    """
+    matches = (match for one in incidents if (match := score(weights, report, shared, one)) is not None)
+    return max(matches, key=lambda match: (match.bits, match.incident.summary.incident_id), default=None)
+
+
+def score(weights: Weights, report: Sighting, shared: frozenset[str], incident: Incident) -> Match | None:
+    """The match of one report with one incident; None below the threshold of suggestion, or too far away to be one."""
+    common = shared.intersection(incident.shared) if shared else frozenset[str]()
+    shape, category = weights.shape, incident.summary.category
+    nearest = _nearest(weights, report, incident, shape.never_beyond_m if common else shape.search_m)
+    if nearest is None:
+        return None
+    seen, place, time, metres = nearest
+    kind = weights.category_bits(report.category, category)
+    source = shape.source.same if report.system == seen.system else shape.source.different
+    ids = _shared_bits(weights, common) if common else 0.0
+    sure = shape.prior_bits + place + time + kind + source + ids
+    if sure + shape.text.points[-1][1] + shape.street.points[-1][1] < shape.suggest_bits:
+        return None
+    text = max(_likeness(shape.text, report.text, one.text) for one in incident.sightings)
+    street = max(_likeness(shape.street, report.street, one.street) for one in incident.sightings)
+    bits = sure + text + street
+    if bits < shape.suggest_bits:
+        return None
+    parts = [("prior", "before looking", shape.prior_bits)]
+    if metres is not None:
+        parts.append(("distance", f"{metres:.0f} m (±{_sigma(weights, report, seen):.0f} m)", place))
+    parts += [
+        ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", time),
+        ("category-pair", f"{report.category} / {category}", kind),
+        ("source-pair", f"{report.system} / {seen.system}", source),
+    ]
+    parts += [("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in common})), ids)] if common else []
+    parts += [(name, "likeness of the words", part) for name, part in (("text", text), ("street", street)) if part]
+    return Match(incident, bits, text + ids, tuple(parts))
+
+
+def links(weights: Weights, report: Sighting, match: Match) -> bool:
+    """Whether the machine links by itself; otherwise a person is asked.
+
+    Never to an incident that is over, and never on place, time and kind alone where the kind is a careful one.
+    """
+    shape, summary = weights.shape, match.incident.summary
+    if match.bits < shape.auto_bits or summary.state in OVER:
+        return False
+    careful = shape.careful.categories
+    return match.telling >= shape.careful.bits or not (report.category in careful or summary.category in careful)
+
+
+def explanation(weights: Weights, match: Match) -> Explanation:
+    """Why, for people: each feature with what was seen and what it counts. Holds no text and no id of anybody."""
+    return Explanation(
+        rule="weights",
+        weight_bits=round(match.bits, 2),
+        evidence=tuple(
+            Evidence(feature=name, value=seen, weight_bits=round(bits, 2)) for name, seen, bits in match.parts
+        ),
+        version=weights.version,
+    )
+
+
+def _nearest(
+    weights: Weights, report: Sighting, incident: Incident, reach_m: float
+) -> tuple[Sighting, float, float, float | None] | None:
+    """The incident's sighting that fits best by place and time, with both weights and the distance.
+
+    None when any sighting is out of reach: so an incident does not drift along neighbours of neighbours.
+    """
+    found: tuple[Sighting, float, float, float | None] | None = None
+    for seen in incident.sightings:
+        metres = metres_between(report, seen)
+        if metres is not None and metres > reach_m + report.sigma_m + seen.sigma_m:
+            return None
+        gap = abs(report.at_ms - seen.at_ms)
+        if gap > incident.window_ms:
+            continue
+        time = weights.time_bits(gap, incident.window_ms)
+        place = 0.0 if metres is None else weights.distance_bits(metres, _sigma(weights, report, seen))
+        if found is None or place + time > found[1] + found[2]:
+            found = seen, place, time, metres
+    return found
+
+
+def _sigma(weights: Weights, report: Sighting, seen: Sighting) -> float:
+    """Standard deviation along one axis: half the kinds' radius, and both uncertainties (radius of two in three)."""
+    spread = weights.spread_m(report.category, seen.category)
+    return math.sqrt(spread * spread / 4 + (report.sigma_m**2 + seen.sigma_m**2) / 2.25)
+
+
+def _shared_bits(weights: Weights, common: Iterable[str]) -> float:
+    """The heaviest shared identifier counts whole; further ones say little more and count a bit each."""
+    bits = sorted((weights.shape.shared.get(key.split("|", 1)[0], 0.0) for key in common), reverse=True)
+    return bits[0] + min(len(bits) - 1, 3)
+
+
+def _likeness(shape: LikenessShape, one: str, other: str) -> float:
+    if one.count(" ") + 1 < shape.words or other.count(" ") + 1 < shape.words or not one or not other:
+        return 0.0
+    return likeness_bits(shape, fuzz.token_set_ratio(one, other))
