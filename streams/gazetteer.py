@@ -54,8 +54,8 @@ class Found(NamedTuple):
 class Gazetteer:
     """Everything known about places. `box` is (west, south, east, north) of the country, in degrees.
 
-    `units` by TERYT code; `names` by (gmina, powiat), plain, either of them empty when unique without; `streets` by
-    (locality, street); `roads` as (kilometre, latitude, longitude), rising.
+    `units` by TERYT code, a gmina also by its first six digits; `names` by (gmina, powiat), plain, either of them empty
+    when unique without; `streets` by (locality, street); `roads` as (kilometre, latitude, longitude), rising.
     """
 
     name: str
@@ -129,7 +129,7 @@ class Gazetteer:
 
     def _unit(self, place: Place) -> Found | None:
         code = place.teryt or self._told_unit(place)
-        spot = self.units.get(code) if code else None
+        spot = (self.units.get(code) or self.units.get(code[:6])) if code else None
         return None if spot is None else Found(spot, Obtained.TERRITORY, sure=True)
 
     def _told_unit(self, place: Place) -> str | None:
@@ -140,8 +140,12 @@ class Gazetteer:
 
 
 def _only(spots: Sequence[Spot], within: str | None) -> Spot | None:
-    """The one spot that fits; a code told beside the name rules out the others."""
-    fitting = [spot for spot in spots if not within or spot.teryt.startswith(within) or within.startswith(spot.teryt)]
+    """The one spot that fits; a code told beside the name rules out the others.
+
+    The seventh digit is the kind (town or rural part of one gmina): registers and sources differ in it.
+    """
+    code = (within or "")[:6]
+    fitting = [spot for spot in spots if spot.teryt.startswith(code) or code.startswith(spot.teryt)]
     return fitting[0] if len(fitting) == 1 else None
 
 

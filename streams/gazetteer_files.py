@@ -21,6 +21,13 @@ from shapely.geometry.base import BaseGeometry
 from streams.gazetteer import Area, Gazetteer, Spot, plain, to_plane
 from streams.loading import Shape, checked, read_yaml, refused
 
+COLUMNS: Final = {
+    "units.csv": ("teryt", "name", "kind", "lat", "lon", "radius_m"),
+    "localities.csv": ("simc", "name", "teryt", "lat", "lon", "radius_m"),
+    "streets.csv": ("locality", "teryt", "name", "lat", "lon", "radius_m"),
+    "roads.csv": ("road", "km", "lat", "lon"),
+}
+"""Header lines of the tables."""
 FILES: Final = ("about.yaml", "areas.geojson", "units.csv", "localities.csv", "streets.csv", "roads.csv")
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
@@ -170,6 +177,7 @@ def _built(
 ) -> Gazetteer:
     origin = _middle(about, outlines)
     units = {row.teryt: _spot(row, 20_000.0) for row in tables["units.csv"]}
+    units |= {code[:6]: spot for code, spot in units.items() if len(code) == 7}
     localities: dict[str, list[Spot]] = defaultdict(list)
     for row in tables["localities.csv"]:
         localities[plain(row.name)].append(_located(_spot(row, 3_000.0), units))
@@ -202,7 +210,7 @@ def _located(spot: Spot, units: Mapping[str, Spot]) -> Spot:
     """A locality without coordinates stands in the middle of its gmina or powiat, as uncertain as these are large."""
     if spot.lat is not None:
         return spot
-    for code in (spot.teryt, spot.teryt[:4]):
+    for code in (spot.teryt, spot.teryt[:6], spot.teryt[:4]):
         around = units.get(code)
         if around is not None and around.lat is not None:
             return spot._replace(lat=around.lat, lon=around.lon, radius_m=around.radius_m)

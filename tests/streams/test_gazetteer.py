@@ -31,8 +31,8 @@ def contents(**changes: str) -> dict[str, bytes]:
         (Place(locality="Kalisz", street="ul. Śródmiejska"), "3061011", Obtained.ADDRESS, True),
         (Place(locality="KALISZ", street="SRODMIEJSKA"), "3061011", Obtained.ADDRESS, True),
         (Place(teryt="3061011", street="Łódzka"), "3061011", Obtained.ADDRESS, True),
-        (Place(locality="Opatówek"), "3007082", Obtained.LOCALITY, False),
-        (Place(locality="Opatówek", powiat="kaliski", gmina="Opatówek"), "3007082", Obtained.LOCALITY, True),
+        (Place(locality="Opatówek"), "3007083", Obtained.LOCALITY, False),
+        (Place(locality="Opatówek", powiat="kaliski", gmina="Opatówek"), "3007083", Obtained.LOCALITY, True),
         (Place(locality="Kalisz", street="No Such Street"), "3061011", Obtained.LOCALITY, False),
         (Place(simc="0936569"), "3061011", Obtained.LOCALITY, True),
         (Place(simc="0936569", street="Łódzka"), "3061011", Obtained.ADDRESS, True),
@@ -61,7 +61,7 @@ def test_a_name_of_several_villages_is_no_place():
     """Two villages of one name: the name alone leads nowhere, with its gmina to the right one."""
     gazetteer = load(
         contents(
-            localities="simc,name,teryt,lat,lon,radius_m\n,Borów,3007082,51.7,18.2,900\n,Borów,3007102,51.7,18.3,900\n"
+            localities="simc,name,teryt,lat,lon,radius_m\n,Borów,3007083,51.7,18.2,900\n,Borów,3007102,51.7,18.3,900\n"
         )
     )
     assert gazetteer.find(Place(locality="Borów")) is None

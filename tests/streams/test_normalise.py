@@ -119,8 +119,8 @@ def test_all_revisions_go_to_one_log():
     one = processor(POLICE, two_units())
     memory = Memory(one)
     first = memory.step(on_topic(report({"place": {"teryt": "3061011"}, "caller_network": None})))
-    later = memory.step(on_topic(report({"place": {"teryt": "3007082"}, "caller_network": None}, report_id="r-2")))
-    other = memory.step(on_topic(report({"place": {"teryt": "3007082"}, "caller_network": None}, thread_id="t-2")))
+    later = memory.step(on_topic(report({"place": {"teryt": "3007083"}, "caller_network": None}, report_id="r-2")))
+    other = memory.step(on_topic(report({"place": {"teryt": "3007083"}, "caller_network": None}, thread_id="t-2")))
     assert [one.outputs[0].key for one in (first, later, other)] == [b"city", b"city", b"county"]
 
 
@@ -247,7 +247,7 @@ def test_any_report_is_normalised_the_same_way_twice(place, network, category, e
 def test_independent_threads_commute(order):
     """The order of reports of different threads changes nothing but their order."""
     one = processor(POLICE, two_units())
-    places = [{"teryt": "3061011"}, {"teryt": "3007082"}, {"locality": "Kalisz", "street": "Łódzka"}, {}]
+    places = [{"teryt": "3061011"}, {"teryt": "3007083"}, {"locality": "Kalisz", "street": "Łódzka"}, {}]
     records = [on_topic(report({"place": place}, thread_id=f"t-{n}")) for n, place in enumerate(places)]
     straight, mixed = Memory(one), Memory(one)
     expected = [straight.step(record).outputs for record in records]

@@ -12,7 +12,7 @@ def test_codes_lead_to_units():
     """The longest code that fits decides; a code of nobody leads to nobody."""
     territory = two_units().territory
     assert territory.unit_of("3061011") == "city"
-    assert territory.unit_of("3007082") == "county"
+    assert territory.unit_of("3007083") == "county"
     assert territory.unit_of("30") is None
     assert territory.unit_of("1465011") is None
     assert territory.unit_of(None) is None
@@ -22,7 +22,7 @@ def test_touched_units():
     """A warning for a voivodeship touches every unit in it, one for a gmina only its unit, one elsewhere nobody."""
     territory = two_units().territory
     assert territory.touched(("30",)) == ("city", "county", "far")
-    assert territory.touched(("3007082",)) == ("county",)
+    assert territory.touched(("3007083",)) == ("county",)
     assert territory.touched(("1465",)) == ()
 
 
