@@ -4,21 +4,17 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-import structlog
-
 from connectors.contract import Sink
-from ops import kafka, runtime
+from ops import kafka
 from ops.delivering.figures import Figures
 from ops.delivering.recipient import Recipient, Service
 from ops.delivering.writer import KafkaWriter
 from ops.health import Readiness, SeparateLags, Watched, readiness
-from ops.http import operation_app, served
 from ops.metrics import Metrics
+from ops.operating import operating
 from ops.settings import Instance, Settings
 
 ROLE = "deliver"
-
-log = structlog.get_logger()
 
 
 async def run(settings: Settings) -> None:
@@ -40,12 +36,9 @@ async def run(settings: Settings) -> None:
     async def ready() -> Readiness:
         return await readiness(watched, lags, settings.operation.ready_seconds)
 
-    app = operation_app(metrics.registry, ready)
     try:
-        async with served(app, settings.operation.host, settings.operation.port) as url:
-            with runtime.announced(settings, ROLE, operation=url):
-                log.info("role_started", recipients=len(services))
-                await _all(list(services.values()))
+        async with operating(settings, ROLE, metrics, ready):
+            await _all(list(services.values()))
     finally:
         await writer.close()
         await lags.close()
