@@ -49,9 +49,9 @@ class Journal:
     def __init__(
         self, path: Path, installation: bytes, limits: Limits | None = None, clock: Callable[[], float] = time.time
     ) -> None:
-        self._limits = limits or Limits()
+        self.limits = limits or Limits()
         self._ids_key = derive(installation, "ids")
-        self._store = JournalStore(path, derive(installation, "journal"), self._limits, clock)
+        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock)
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -86,7 +86,7 @@ class Journal:
     @property
     def alarm(self) -> bool:
         """Whether a person must look: the journal is filling up."""
-        return self.fill >= self._limits.alarm
+        return self.fill >= self.limits.alarm
 
     async def append(self, entry: Entry) -> Stored:
         """Make one document durable. Unavailable: it is not kept, say so to whoever sent it."""
@@ -98,11 +98,13 @@ class Journal:
     async def append_all(self, entries: Sequence[Entry]) -> Answers:
         """Make documents of one source durable, in order; one answer each.
 
-        After the first that is refused all later ones are refused too. Unavailable when the disk failed.
+        After the first that is refused all later ones are refused too. Unavailable when the disk failed; and
+        (`overloaded`) when it is too slow, for sources that are no emergency ones.
         """
         named = [self._named(entry) for entry in entries]
         size = sum(len(entry.body) for entry in entries)
-        if self._waiting_bytes and self._waiting_bytes + size > _WAITING_BYTES:
+        ordinary = not all(entry.emergency for entry in entries)
+        if ordinary and self._waiting_bytes and self._waiting_bytes + size > _WAITING_BYTES:
             raise Unavailable(Code.OVERLOADED, "too much waits for the journal's disk")
         return await self._put(named, (), size)
 

@@ -167,8 +167,17 @@ class JournalReader:
             context=loaded(context, {}),
             thread=thread,
             reports=_reports(reports),
-            body=open_body(self._cipher, document, body) if body is not None and self._cipher else None,
+            body=self._opened(document, body),
         )
+
+    def _opened(self, document: str, body: bytes | None) -> bytes | None:
+        """The plain bytes; None when trimmed, without a key, or damaged: a damaged row spares its neighbours."""
+        if body is None or self._cipher is None:
+            return None
+        try:
+            return open_body(self._cipher, document, body)
+        except Rejected:
+            return None
 
 
 def _reports(text: str | None) -> tuple[tuple[str, str], ...]:

@@ -14,7 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.contract import Document
-from schemas.errors import Code, Rejected, Unavailable
+from schemas.errors import Code, Rejected
 from schemas.privacy import NONCE_BYTES
 from schemas.wire import secret_id
 
@@ -88,7 +88,7 @@ class Stored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """A row read back. `body` is None once it was trimmed; `reports` are (id, payload kind) of what it became."""
+    """A row read back. `body` is None when it was trimmed or is damaged; `reports` are (id, payload kind) it became."""
 
     stored: Stored
     source: str
@@ -101,9 +101,9 @@ class JournalRow:
     body: bytes | None
 
     def document(self) -> Document:
-        """The document as the source gave it; Unavailable(`journal-unavailable`) when its bytes were trimmed."""
+        """The document as the source gave it; Rejected(`record-invalid`) when its bytes were trimmed or are damaged."""
         if self.body is None:
-            raise Unavailable(Code.JOURNAL_UNAVAILABLE, "the document's bytes are no longer kept")
+            raise Rejected(Code.RECORD_INVALID, "the document's bytes are not kept or are damaged")
         return Document(self.body, self.content_type, self.occurrence, None, self.context)
 
 

@@ -79,6 +79,7 @@ class JournalStore:
         self._since_measured = 0
         self._measured = 0
         self.last_row = 0
+        """The newest durable row's number; moves only after its commit."""
         try:
             self._open()
         except sqlite3.Error as error:
@@ -100,10 +101,13 @@ class JournalStore:
         try:
             db = self._db or self._open()
             db.execute("BEGIN IMMEDIATE")
-            answers = self._append(db, groups)
+            new = _New(self.last_row, self._chain, _ms(self._clock()))
+            answers = self._append(db, groups, new)
             for item in notes:
                 note(db, item)
             db.execute("COMMIT")
+            self.last_row, self._chain = new.row, new.chain
+            self._since_measured += new.bytes
         except sqlite3.Error as error:
             self._drop()
             full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
@@ -209,9 +213,10 @@ class JournalStore:
         self._measured = pages * db.execute("PRAGMA page_size").fetchone()[0]
         self._since_measured = 0
 
-    def _append(self, db: sqlite3.Connection, groups: Sequence[Sequence[Named]]) -> list[list[Stored | SztabError]]:
+    def _append(
+        self, db: sqlite3.Connection, groups: Sequence[Sequence[Named]], new: _New
+    ) -> list[list[Stored | SztabError]]:
         known = known_rows(db, [document for group in groups for document, _, _ in group])
-        new = _New(self.last_row, self._chain, _ms(self._clock()))
         answers: list[list[Stored | SztabError]] = []
         for group in groups:
             given: list[Stored | SztabError] = []
@@ -230,8 +235,6 @@ class JournalStore:
                     note(db, (entry.source, entry.cursor))
             answers.append(given)
         insert(db, new.documents, new.bodies)
-        self.last_row, self._chain = new.row, new.chain
-        self._since_measured += new.bytes
         return answers
 
     def _refusal(self, size: int, emergency: bool) -> Unavailable | None:  # noqa: FBT001 - private, one caller

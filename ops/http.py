@@ -66,8 +66,11 @@ async def _problem(request: web.Request) -> web.Response:
 
 @asynccontextmanager
 async def served(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Serve the application while the context lasts; gives its URL. Misconfigured when the address cannot be bound."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    """Serve the application while the context lasts; gives its URL. Misconfigured when the address cannot be bound.
+
+    Bodies reach the handlers as they came: aiohttp would inflate them without a bound.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -1,0 +1,152 @@
+"""The web application of the intake: documents of push sources, receipts, commands, and the journal's ids."""
+
+import hmac
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from connectors.journal import Journal
+from connectors.kits.http import Listener, Pushed, bearer, hashed
+from connectors.kits.json import read_object
+from connectors.kits.problems import problem, problem_of
+from ops.commands import Answer, CommandDesk
+from ops.http import problem_routes
+from ops.settings_parts import Account
+from schemas.errors import Code, Denied, Rejected, SztabError
+
+LOCAL: Final = "local"
+"""The actor's name where no accounts are configured and only this machine can ask."""
+COMMAND_BYTES: Final = 65_536
+PAGE: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who may use the commands API: an account's bearer token; without accounts everybody, who then is on loopback."""
+
+    accounts: Sequence[Account]
+
+    def actor(self, request: web.Request, *roles: str) -> str:
+        """The name of who asks, who has one of the roles. Denied(`unauthenticated` or `forbidden`) otherwise."""
+        if not self.accounts:
+            return LOCAL
+        given = hashed(bearer(request))
+        found = [one for one in self.accounts if hmac.compare_digest(given, one.token_sha256)]
+        if not found:
+            raise Denied(Code.UNAUTHENTICATED, "an account's bearer token is needed")
+        if not set(roles) & set(found[0].roles):
+            raise Denied(Code.FORBIDDEN, f"needs the role {' or '.join(roles)}")
+        return found[0].name
+
+    def officer_at_desk(self, request: web.Request, source: Pushed) -> bool:
+        """An officer types at the desk's source with the account's token."""
+        if source.connector != "desk" or not self.accounts:
+            return False
+        try:
+            self.actor(request, "officer")
+        except Denied:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeApi:
+    """The routes beside the listener's."""
+
+    desk: CommandDesk
+    journal: Journal
+    gate: Gate
+
+    def routes(self) -> list[web.RouteDef]:
+        """Commands, what became of them, and the journal's ids."""
+        return [
+            web.post("/v1/incidents/{id}/commands", self._ask),
+            web.get("/v1/commands/{id}", self._later),
+            web.get("/v1/journal/ids", self._ids),
+        ]
+
+    async def _ask(self, request: web.Request) -> web.Response:
+        try:
+            actor = self.gate.actor(request, "officer", "operator")
+            body = read_object(await _small_body(request))
+            return _told(await self.desk.ask(request.match_info["id"], actor, body))
+        except SztabError as error:
+            return problem_of(error)
+
+    async def _later(self, request: web.Request) -> web.Response:
+        try:
+            self.gate.actor(request, "officer", "operator", "reader")
+            return _told(await self.desk.later(request.match_info["id"]))
+        except SztabError as error:
+            return problem_of(error)
+
+    async def _ids(self, request: web.Request) -> web.Response:
+        """Ids of rows after `after`, at most `limit`, for the ledger: never bytes."""
+        try:
+            self.gate.actor(request, "operator")
+            after, limit = _count(request, "after", 0), min(_count(request, "limit", PAGE), PAGE)
+            rows = await self.journal.ids(after, limit)
+        except SztabError as error:
+            return problem_of(error)
+        told: dict[str, Any] = {
+            "rows": [
+                {
+                    "row": one.row,
+                    "document_id": one.document_id,
+                    "state": one.state.name.lower(),
+                    "reports": one.reports,
+                    "received_ms": one.received_ms,
+                    "source": one.source,
+                }
+                for one in rows
+            ],
+            "next": rows[-1].row if len(rows) == limit else None,
+            "last_row": self.journal.last_row,
+        }
+        return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+
+def build_app(listener: Listener, api: IntakeApi) -> web.Application:
+    """The application; to be served with bodies as they came (`ops.http.served` does)."""
+    app = web.Application(middlewares=[_as_problem])
+    app.add_routes([*listener.routes(), *api.routes(), *problem_routes()])
+    return app
+
+
+@web.middleware
+async def _as_problem(request: web.Request, handler: Any) -> web.StreamResponse:
+    """What aiohttp itself refuses (no such path, wrong method) looks like our other refusals."""
+    try:
+        answer: web.StreamResponse = await handler(request)
+    except web.HTTPNotFound:
+        return problem(Code.UNKNOWN_HERE, "nothing is served at this address", status=404)
+    except web.HTTPMethodNotAllowed as error:
+        refused = problem(Code.UNKNOWN_HERE, "this method is not served here", status=405)
+        refused.headers["Allow"] = error.headers["Allow"]
+        return refused
+    return answer
+
+
+async def _small_body(request: web.Request) -> bytes:
+    body = b""
+    async for part in request.content.iter_any():
+        body += part
+        if len(body) > COMMAND_BYTES:
+            raise Rejected(Code.TOO_LARGE, f"more than {COMMAND_BYTES} bytes")
+    return body
+
+
+def _count(request: web.Request, name: str, default: int) -> int:
+    text = request.query.get(name, str(default))
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Rejected(Code.FIELD_INVALID, "a number from 0", f"/{name}")
+    return int(text)
+
+
+def _told(answer: Answer) -> web.Response:
+    status, body = answer
+    kind = "application/json" if status < 400 else "application/problem+json"
+    return web.Response(body=orjson.dumps(body), status=status, content_type=kind)
