@@ -76,7 +76,8 @@ class Sources:
 
     `journals`: None for a node that could not be reached. Facts and decisions by fact id, receipts by delivery id
     with every outcome and the time of the first. `moving`: stages that had something to read left when the stage
-    before them had been read. `facts_ms`, `decisions_ms`: when their reading began.
+    before them had been read. `facts_ms`, `decisions_ms`: when their reading began;
+    `facts_since_ms`, `decisions_since_ms`: older ones may be gone by retention.
     """
 
     journals: Mapping[str, Journal | None]
@@ -87,6 +88,8 @@ class Sources:
     moving: Collection[str] = ()
     facts_ms: int = 2**62
     decisions_ms: int = 2**62
+    facts_since_ms: int = 0
+    decisions_since_ms: int = 0
     now_ms: int = 0
 
 
@@ -284,12 +287,10 @@ class _Account:
             for report, ids in self._told.items():
                 if report not in accepted and all(begin <= facts[one].at_ms < until for one in ids):
                     self._missing["not_in_journal"].append(report)
-        oldest = min((one.at_ms for one in facts.values()), default=0)
         for fact_id, decision in decisions.items():
-            if fact_id not in facts and oldest <= decision.at_ms < self._from.facts_ms:
+            if fact_id not in facts and self._from.facts_since_ms <= decision.at_ms < self._from.facts_ms:
                 self._missing["decision_without_fact"].append(fact_id)
         decided = {one for row in decisions.values() for one in row.deliveries.values()}
-        oldest = min((one.at_ms for one in decisions.values()), default=0)
         for delivery, (_, at_ms) in receipts.items():
-            if delivery not in decided and oldest <= at_ms < self._from.decisions_ms:
+            if delivery not in decided and self._from.decisions_since_ms <= at_ms < self._from.decisions_ms:
                 self._missing["receipt_without_decision"].append(delivery)

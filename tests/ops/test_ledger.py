@@ -48,7 +48,16 @@ def sources() -> Sources:
         AsideRow("intake", document_id="doc-4"),
         AsideRow("normalise", report_id="r4", cause_id="x"),
     )
-    return Sources({"intake-1": Journal(rows, 10_000)}, facts, decisions, receipts, aside, (), 10_000, 10_000, NOW)
+    return Sources(
+        {"intake-1": Journal(rows, 10_000)},
+        facts,
+        decisions,
+        receipts,
+        aside,
+        facts_ms=10_000,
+        decisions_ms=10_000,
+        now_ms=NOW,
+    )
 
 
 def without(mapping: Any, key: str) -> dict[str, Any]:
@@ -117,8 +126,6 @@ def test_an_unreachable_journal_makes_it_unknown() -> None:
     assert (
         balance(replace(sources(), journals={"intake-1": sources().journals["intake-1"], "b": None})).balanced is None
     )
-    told = balance(replace(sources(), journals={"intake-1": None}, receipts=without(sources().receipts, "d1")))
-    assert (told.balanced, told.unreachable) == (False, ["intake-1"]) or told.missing == {}
     lost = balance(replace(sources(), journals={**journal(), "b": None}, receipts=without(sources().receipts, "d1")))
     assert (lost.balanced, lost.missing, lost.unreachable) == (False, {"without_receipt": ["d1"]}, ["b"])
 
@@ -183,7 +190,7 @@ def test_a_repeated_report_counts_once() -> None:
 
 @given(st.sets(st.sampled_from(["d1", "e1", "d2", "d4"])), st.booleans())
 def test_the_equation_holds_or_names_what_breaks_it(gone: set[str], moving: bool) -> None:
-    """accepted = delivered + quarantined + in flight, unless ids are named as missing."""
+    """Accepted = delivered + quarantined + in flight, unless ids are named as missing."""
     receipts = {name: value for name, value in sources().receipts.items() if name not in gone}
     stages = {DELIVER + "dispatch", DELIVER + "fire"} if moving else set()
     told = balance(replace(sources(), receipts=receipts, moving=stages))
