@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 PAUSE_SECONDS: Final = 0.05
+BIRTH_SECONDS: Final = 10.0
 
 
 def spawn(command: Sequence[str], output: Path) -> int:
@@ -17,7 +18,7 @@ def spawn(command: Sequence[str], output: Path) -> int:
     A Ctrl-C on our terminal does not reach it, and it goes on when we end.
     """
     to_file = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    return os.posix_spawn(
+    pid = os.posix_spawn(
         command[0],
         list(command),
         os.environ,
@@ -28,6 +29,9 @@ def spawn(command: Sequence[str], output: Path) -> int:
         ],
         setsid=True,
     )
+    # Its command line is empty until the new program is laid out in memory; `find` would take it for dead.
+    wait_gone(lambda: _exists(pid) and not command_line(pid), BIRTH_SECONDS)
+    return pid
 
 
 def find(argument: str, pid_file: Path) -> int | None:
@@ -74,6 +78,15 @@ def _collect(pid: int) -> None:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
         return  # somebody else's child
+
+
+def _exists(pid: int) -> bool:
+    _collect(pid)
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def send(pid: int, signal_number: signal.Signals) -> None:

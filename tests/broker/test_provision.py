@@ -112,11 +112,16 @@ def sztab(settings, *words):
 
 
 async def create(client, topic):
-    """Make a topic by another hand."""
+    """Make a topic by another hand, and wait until the broker knows of it."""
     admin = AIOKafkaAdminClient(**client)
     await admin.start()
+
+    async def known():
+        return topic.name in await admin.list_topics()
+
     try:
         await admin.create_topics([topic])
+        await until(known)
     finally:
         await admin.close()
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import stat
 import sys
+from functools import partial
 
 import pytest
 
@@ -157,6 +158,18 @@ def test_a_process_is_known_by_its_command_line(tmp_path):
         processes.send(pid, signal.SIGKILL)
     assert processes.wait_gone(lambda: processes.find(mark, pid_file) is not None, 10)
     processes.send(pid, signal.SIGKILL)
+
+
+def test_a_process_is_known_from_its_first_moment(tmp_path):
+    """As soon as `spawn` answers, the process is found: a node just started is never taken for one that ended."""
+    for attempt in range(25):
+        mark = str(tmp_path / f"server-{attempt}.properties")
+        pid = processes.spawn([*SLEEPER, mark], tmp_path / "output.log")
+        try:
+            assert processes.find(mark, tmp_path / "absent") == pid
+        finally:
+            processes.send(pid, signal.SIGKILL)
+        assert processes.wait_gone(partial(processes._exists, pid), 10)
 
 
 def _tool(file, script):
