@@ -17,6 +17,7 @@ MASKED: Final = frozenset(
 )
 """Keys whose values never reach a log: they may hold what a far side sent, or let somebody in."""
 LONGEST: Final = 500
+FIRST: Final = ("timestamp", "level", "event")
 QUIET: Final = ("aiokafka", "kafka", "faust", "mode", "aiohttp", "asyncio", "sqlalchemy", "urllib3")
 """Libraries that speak from warning on."""
 
@@ -47,7 +48,7 @@ def configure(told: OperationPart, role: str, node: str, stream: TextIO | None =
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[*shared, escape_message],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, in_order, renderer],
         )
     )
     root = logging.getLogger()
@@ -64,6 +65,11 @@ def _named(role: str, node: str) -> Processor:
         return event
 
     return add
+
+
+def in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """When, how bad, what: first in each line; then the keys."""
+    return {name: event[name] for name in FIRST if name in event} | dict(event)
 
 
 def told_where(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

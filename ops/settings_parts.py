@@ -126,8 +126,6 @@ class StreamsPart(Part):
     """How often offsets are committed."""
     round_records: Annotated[int, Field(ge=1, le=100_000)] = 4_000
     """Most records stepped before outputs go out."""
-    tick_seconds: Seconds = 1.0
-    """How exactly deadlines are met: the ticker looks so often, and writes only when something is due."""
 
 
 class RoutingPart(Part):

@@ -1,0 +1,98 @@
+"""`sztab run streams`: the processors, one shell each, in one process; tickers beside those that have deadlines."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from ops import kafka
+from ops.health import Readiness, SeparateLags, Watched, readiness
+from ops.metrics import Metrics, ShellMetrics
+from ops.operating import operating
+from ops.reference import processors, references
+from ops.settings import Settings
+from schemas.errors import Code, Misconfigured, SztabError
+from streams.contract import Processor
+from streams.shell import Shell
+from streams.ticker import Ticker
+
+ROLE: Final = "streams"
+
+log: Final = structlog.get_logger("ops.roles.streams")
+
+
+class Running:
+    """One processor with its shell and its ticker."""
+
+    def __init__(self, settings: Settings, processor: Processor, metrics: Metrics, worker: int) -> None:
+        told = kafka.shell_settings(settings, processor, worker)
+        self.observer: Final = ShellMetrics(metrics, processor)
+        self.shell: Final = Shell(processor, told, self.observer)
+        self.ticker: Final = Ticker(processor, self.shell, told)
+        self.watched: Final = Watched(
+            name=f"{processor.name} of {processor.input}",
+            group=processor.group(told.prefix),
+            topic=told.prefix + processor.input,
+            held=self.observer,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled; then the shell settles and commits what it has stepped. Errors of the shell pass through."""
+        shell = asyncio.create_task(self.shell.run())
+        ticker = asyncio.create_task(self._tick())
+        try:
+            await asyncio.wait({shell, ticker}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            ticker.cancel()
+            self.shell.stop()
+            results = await asyncio.gather(shell, ticker, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+    async def _tick(self) -> None:
+        await self.ticker.run()
+        # A processor without deadlines needs no ticks: nothing more happens here.
+        await asyncio.Event().wait()
+
+
+async def run(settings: Settings, only: Sequence[str] = (), worker: int = 1) -> None:
+    """Run the processors (`only` those of these names) until cancelled.
+
+    `worker` tells apart several of these processes on one node: each has its own static membership. Misconfigured for
+    a name that is no processor, and for mistakes in the reference data, before anything is read.
+    """
+    found = references(settings)
+    chosen = _chosen(processors(found), only)
+    log.info("reference_data", **found.versions)
+    metrics = Metrics()
+    running = [Running(settings, one, metrics, worker) for one in chosen]
+    lags = SeparateLags(kafka.cluster(settings))
+
+    async def ready() -> Readiness:
+        return await readiness([one.watched for one in running], lags, settings.operation.ready_seconds)
+
+    try:
+        async with operating(settings, name_of(only, worker), metrics, ready), asyncio.TaskGroup() as group:
+            for one in running:
+                group.create_task(one.run())
+    except* SztabError as errors:
+        # The first tells why; the others were stopped because of it.
+        raise errors.exceptions[0] from None
+    finally:
+        await lags.close()
+
+
+def name_of(only: Sequence[str], worker: int) -> str:
+    """Under which name the process is noted in the data folder."""
+    parts = [ROLE, *sorted(only), *([str(worker)] if worker != 1 else [])]
+    return "-".join(parts)
+
+
+def _chosen(known: Sequence[Processor], only: Sequence[str]) -> list[Processor]:
+    names = sorted({one.name for one in known})
+    if wrong := sorted(set(only) - set(names)):
+        detail = f"no processor is called {', '.join(wrong)}; there are {', '.join(names)}"
+        raise Misconfigured(Code.CONFIGURATION_INVALID, detail)
+    return [one for one in known if not only or one.name in only]
