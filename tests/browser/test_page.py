@@ -1,0 +1,169 @@
+"""The page in a real browser: seen, used, without an error in its console."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestServer
+from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
+
+from ops.console.app import Parts, build
+from ops.console.board import Board
+from ops.console.hub import Hub
+from ops.console.people import authenticator
+from schemas.feed import Alarm, AlarmClass, FeedState, FeedStatus
+from schemas.incident import Evidence, Explanation, IncidentOpened, IncidentState, Suggestion
+from schemas.report import Urgency
+from tests.ops.test_console_app import Intake, nothing_known
+from tests.ops.test_console_board import fact, summary
+from tests.schemas.samples import AT, normalised
+
+pytestmark = pytest.mark.browser
+SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    """The system's browser."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no Chromium on this machine; install it: apt-get install chromium")
+    return found
+
+
+class Post:
+    """A console with its board, hub and far end, and a browser that looks at it."""
+
+    def __init__(self, page: Page, board: Board, hub: Hub, intake: Intake, said: list[str], url: str) -> None:
+        self.page, self.board, self.hub, self.intake, self.said, self.url = page, board, hub, intake, said, url
+
+    def apply(self, payload: Any) -> None:
+        """Something happened: fold it and tell the browser, as the console does."""
+        for name, view in self.board.apply(payload):
+            self.hub.publish(name, view)
+
+
+@pytest.fixture
+async def post(chromium: str) -> AsyncIterator[Post]:
+    """One open incident on the page."""
+    board, intake = Board(), Intake()
+    board.apply(fact(IncidentOpened(report=normalised())))
+    hub = Hub("e", board.snapshot)
+    titles = {"traffic.collision": {"pl": "Kolizja drogowa", "en": "Traffic collision"}}
+    parts = Parts("Test", "real", board, hub, intake, nothing_known, titles, authenticator([]))
+    async with TestServer(build(parts)) as server, async_playwright() as play:
+        browser = await play.chromium.launch(executable_path=chromium, args=list(SWITCHES))
+        page = await browser.new_page(viewport={"width": 1500, "height": 850}, locale="pl-PL")
+        said: list[str] = []
+
+        def hear(message: ConsoleMessage) -> None:
+            if message.type in ("error", "warning"):
+                said.append(message.text)
+
+        page.on("console", hear)
+        page.on("pageerror", lambda error: said.append(str(error)))
+        await page.goto(str(server.make_url("/")))
+        await expect(page.locator("#rows tr")).to_have_count(1)
+        yield Post(page, board, hub, intake, said, str(server.make_url("/")))
+        await browser.close()
+        assert said == [], "the browser's console was not silent"
+
+
+async def test_the_officer_sees_the_incident_and_accepts_it(post: Post) -> None:
+    """Polish words, the place, no caller; the button asks the intake with the version that was seen."""
+    page = post.page
+    await expect(page.locator("#rows")).to_contain_text("Kolizja drogowa")
+    await expect(page.locator("#rows")).to_contain_text("Śródmiejska 12, Kalisz")
+    await expect(page.locator("#connection")).to_have_text("POŁĄCZONO")
+    await page.click('tr[data-id="i-1"]')
+    await page.click("text=Przyjmij >> nth=0")
+    await expect(page.locator("#answer")).not_to_be_empty()
+    path, body, _ = post.intake.asked[0]
+    assert path == "/v1/incidents/i-1/commands"
+    assert (body["verb"], body["expected_version"], body["unit"]) == ("accept", 1, "kmp-kalisz")
+    assert "Przykładowa" not in await page.content()
+
+
+async def test_what_happens_appears_without_reloading(post: Post) -> None:
+    """A new urgent incident, an accepted one, an alarm, a silent feed: each is shown as it comes."""
+    page = post.page
+    post.apply(summary("i-2", urgency=Urgency.URGENT, opened_at=AT.replace(year=2027)))
+    await expect(page.locator("#rows tr")).to_have_count(2)
+    await expect(page.locator("#rows tr").first).to_contain_text("pilne")
+    post.apply(summary("i-2", 2, state=IncidentState.ACCEPTED))
+    await expect(page.locator('tr[data-id="i-2"]')).to_contain_text("przyjęte")
+    alarm = {"alarm_id": "a", "kind": "feed-silent", "subject": "cpr", "alarm_class": AlarmClass.URGENT, "active": True}
+    post.apply(Alarm.model_validate({**alarm, "raised_at": AT, "changed_at": AT}))
+    await expect(page.locator("#alarms")).to_contain_text("Źródło milczy: cpr")
+    post.apply(FeedStatus(feed="cpr", system="cpr", node="n", state=FeedState.DOWN, since=AT, said_at=AT))
+    await expect(page.locator("#feeds")).to_contain_text("nie działa")
+
+
+async def test_rows_do_not_move_under_the_hand(post: Post) -> None:
+    """While the pointer is on the list, new incidents wait behind a bar that counts them."""
+    page = post.page
+    await page.hover('tr[data-id="i-1"]')
+    post.apply(summary("i-3", urgency=Urgency.URGENT, opened_at=AT.replace(year=2027)))
+    await expect(page.locator("#new-rows")).to_have_text("1 nowe zdarzenie")
+    await expect(page.locator("#rows tr")).to_have_count(1)
+    await page.click("#new-rows")
+    await expect(page.locator("#rows tr")).to_have_count(2)
+
+
+async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
+    """Why two may be one stands beside the two buttons."""
+    why = Explanation(
+        rule="weights", weight_bits=6.2, evidence=(Evidence(feature="distance", value="180 m", weight_bits=4.1),)
+    )
+    post.apply(summary("i-2"))
+    post.apply(summary("i-1", 2, suggestions=(Suggestion(target_id="i-2", report_id="r-1", explanation=why),)))
+    page = post.page
+    await page.click('tr[data-id="i-1"]')
+    await expect(page.locator(".suggestions")).to_contain_text("distance: 180 m (+4.1)")
+    await page.click("text=To samo zdarzenie")
+    await expect(page.locator("#answer")).not_to_be_empty()
+    assert post.intake.asked[0][1]["verb"] == "confirm"
+
+
+async def test_the_desk_form_sends_what_was_typed(post: Post) -> None:
+    """A report by telephone is taken with the keyboard alone, and answered."""
+    page = post.page
+    await page.click("#desk-open")
+    await page.fill('[name="description"]', "Hałas po północy")
+    await page.fill('[name="street"]', "Polna")
+    await page.press('[name="street"]', "Enter")
+    await expect(page.locator("#desk-answer")).to_contain_text("przyjęto")
+    path, body, _ = post.intake.asked[0]
+    assert path == "/v1/sources/desk/documents"
+    assert (body["description"], body["street"], body["channel"]) == ("Hałas po północy", "Polna", "telephone")
+    assert body["entry_id"]
+
+
+async def test_it_speaks_english_too(post: Post) -> None:
+    """One button, every word."""
+    await post.page.click("#language")
+    await expect(post.page.locator("#rows")).to_contain_text("Traffic collision")
+    await expect(post.page.locator("#connection")).to_have_text("CONNECTED")
+
+
+async def test_a_lost_connection_is_said_and_comes_back(post: Post) -> None:
+    """The page never looks alive while it is not; what was missed is there afterwards."""
+    page = post.page
+    await page.context.set_offline(True)
+    post.hub.close()
+    await expect(page.locator("#connection")).not_to_have_text("POŁĄCZONO")
+    post.apply(summary("i-9"))
+    await page.context.set_offline(False)
+    await expect(page.locator("#connection")).to_have_text("POŁĄCZONO", timeout=20_000)
+    await expect(page.locator('tr[data-id="i-9"]')).to_be_visible()
+    post.said.clear()  # the browser itself reports the connection that we cut
