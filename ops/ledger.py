@@ -38,6 +38,7 @@ class FactRow(NamedTuple):
     report_id: str | None
     cause_id: str | None
     at_ms: int
+    document_id: str | None = None
 
 
 class DecisionRow(NamedTuple):
@@ -284,8 +285,11 @@ class _Account:
             begin = max((one.since_ms + TRIMMED_SLACK_MS for one in known if one.since_ms), default=0)
             until = min(one.read_ms for one in known)
             accepted = {report for row in self._rows for report in row.reports}
+            # A row is marked a moment after it was published: until then the journal does not know its reports.
+            unmarked = {row.document_id for row in self._rows if row.state == "received"}
             for report, ids in self._told.items():
-                if report not in accepted and all(begin <= facts[one].at_ms < until for one in ids):
+                told = [facts[one] for one in ids if facts[one].document_id not in unmarked]
+                if report not in accepted and told and all(begin <= one.at_ms < until for one in told):
                     self._missing["not_in_journal"].append(report)
         for fact_id, decision in decisions.items():
             if fact_id not in facts and self._from.facts_since_ms <= decision.at_ms < self._from.facts_ms:

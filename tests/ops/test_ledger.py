@@ -179,6 +179,14 @@ def test_what_came_after_a_source_was_read_is_not_held_against_it() -> None:
     assert balance(fresh).balanced is True
 
 
+def test_a_published_row_that_is_not_yet_marked_is_in_flight() -> None:
+    """The journal notes what a row became a moment after it was published; its facts are no surprise meanwhile."""
+    facts = {**sources().facts, "f1": FactRow("IncidentOpened", "r1", "r1", 100, "doc-1")}
+    rows = (*journal("doc-1")["intake-1"].rows, Row("doc-1", "received", ()))  # type: ignore[union-attr]
+    told = balance(replace(sources(), facts=facts, journals={"intake-1": Journal(rows, 10_000)}))
+    assert (told.balanced, told.in_flight) == (True, 1)
+
+
 def test_a_repeated_report_counts_once() -> None:
     """The same document again gives a fact and a decision more, and no pair more."""
     whole = sources()

@@ -1,0 +1,245 @@
+"""Reads what the ledger compares: journals, facts, decisions, receipts, quarantine, and which stages still move.
+
+The order is the proof: a stage's lag is measured after the stage before it was read, and its output is read after
+that. What was there to be read and is read by all, and left no output, is lost. Topics are read by their headers;
+only decisions are opened.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from aiokafka.errors import KafkaError
+
+from connectors.journal_reader import JournalReader
+from ops.health import SeparateLags
+from ops.ledger import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from ops.reading import Cluster, Reading
+from schemas.envelope import Headers
+from schemas.errors import Code, Unavailable
+from schemas.topics import DECISIONS, FACTS, FEEDS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
+
+PAGE: Final = 5_000
+ASK_SECONDS: Final = 15.0
+TOKEN: Final = "SZTAB_TOKEN"  # noqa: S105 - the variable's name
+REPORT, COMMAND = "Report", "Command"
+
+
+@dataclass(frozen=True)
+class Where:
+    """What to read: the cluster, this node's name and journal file, addresses of other nodes, nodes that are gone."""
+
+    cluster: Cluster
+    node: str
+    journal_file: Path
+    others: Mapping[str, str]
+    gone: Collection[str] = ()
+
+
+async def read(where: Where) -> Sources:
+    """Everything, in order. Unavailable when the cluster does not answer; a journal that does not is None."""
+    lags = SeparateLags(where.cluster)
+    try:
+        journals = await _journals(where)
+        groups = [(f"normalise.{one}", one) for one in INTAKE] + [(f"incidents.{LOG}", LOG)]
+        moving = {INCIDENTS} if await _lagging(where.cluster, lags, groups) else set()
+        facts_ms = _now_ms()
+        facts, facts_since_ms = await _facts(where.cluster)
+        if await _lagging(where.cluster, lags, [(f"route.{FACTS}", FACTS)]):
+            moving.add(ROUTE)
+        decisions_ms = _now_ms()
+        decisions, decisions_since_ms = await _decisions(where.cluster)
+        for who in sorted({one for row in decisions.values() for one in row.deliveries}):
+            lanes = [(f"deliver.{who}.{lane}", outbox(who, lane)) for lane in LANES]
+            if await _lagging(where.cluster, lags, lanes):
+                moving.add(DELIVER + who)
+        receipts = await _receipts(where.cluster)
+        aside = await _aside(where.cluster)
+    finally:
+        await lags.close()
+    return Sources(
+        journals=journals,
+        facts=facts,
+        decisions=decisions,
+        receipts=receipts,
+        aside=aside,
+        moving=moving,
+        facts_ms=facts_ms,
+        decisions_ms=decisions_ms,
+        facts_since_ms=facts_since_ms,
+        decisions_since_ms=decisions_since_ms,
+        now_ms=_now_ms(),
+    )
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
+async def _lagging(cluster: Cluster, lags: SeparateLags, groups: Iterable[tuple[str, str]]) -> bool:
+    """Whether any of the groups has something left of its topic; a topic that does not exist holds nothing."""
+    wanted = list(groups)
+    known = await cluster.partitions([topic for _, topic in wanted])
+    try:
+        for group, topic in wanted:
+            parts = known.get(topic, ())
+            if parts and any(
+                lag > 0 for lag in (await lags.of(cluster.prefix + group, cluster.prefix + topic, parts)).values()
+            ):
+                return True
+    except (KafkaError, OSError) as error:
+        raise Unavailable(Code.BROKER_UNAVAILABLE, f"the lag is not told ({type(error).__name__})") from None
+    return False
+
+
+async def _records(cluster: Cluster, topic: str) -> AsyncIterator[tuple[Any, dict[str, str]]]:
+    """Every record with its CloudEvents attributes by name."""
+    async for _, records in Reading(cluster, [topic]).on():
+        for one in records:
+            yield one, attributes(one.headers)
+
+
+def attributes(headers: Headers) -> dict[str, str]:
+    """The CloudEvents attributes of a record by their names without prefix."""
+    return {name[3:]: raw.decode() for name, raw in headers if name.startswith("ce_")}
+
+
+async def _facts(cluster: Cluster) -> tuple[dict[str, FactRow], int]:
+    found: dict[str, FactRow] = {}
+    since_ms = 0
+    firsts: set[int] = set()
+    async for one, told in _records(cluster, FACTS):
+        if one.partition not in firsts:
+            firsts.add(one.partition)
+            since_ms = max(since_ms, one.timestamp if one.offset else 0)
+        found[told["factid"]] = FactRow(
+            told.get("kind", ""), told.get("reportid"), told.get("causeid"), one.timestamp, told.get("documentid")
+        )
+    return found, since_ms
+
+
+async def _decisions(cluster: Cluster) -> tuple[dict[str, DecisionRow], int]:
+    found: dict[str, DecisionRow] = {}
+    since_ms = 0
+    firsts: set[int] = set()
+    async for one, told in _records(cluster, DECISIONS):
+        if one.partition not in firsts:
+            firsts.add(one.partition)
+            since_ms = max(since_ms, one.timestamp if one.offset else 0)
+        value = orjson.loads(one.value)
+        deadline = value.get("deadline_at")
+        found[told["factid"]] = DecisionRow(
+            told.get("kind", ""),
+            told.get("reportid"),
+            tuple(value["rules"]),
+            value["deliveries"],
+            round(datetime.fromisoformat(deadline).timestamp() * 1000) if deadline else None,
+            one.timestamp,
+        )
+    return found, since_ms
+
+
+async def _receipts(cluster: Cluster) -> dict[str, tuple[frozenset[str], int]]:
+    found: dict[str, tuple[frozenset[str], int]] = {}
+    async for one, told in _records(cluster, RECEIPTS):
+        kinds, at_ms = found.get(told["deliveryid"], (frozenset[str](), one.timestamp))
+        found[told["deliveryid"]] = (kinds | {told.get("kind", "")}, min(at_ms, one.timestamp))
+    return found
+
+
+async def _aside(cluster: Cluster) -> list[AsideRow]:
+    found: list[AsideRow] = []
+    async for one, told in _records(cluster, QUARANTINE):
+        value = orjson.loads(one.value)
+        found.append(
+            AsideRow(
+                value.get("stage", ""),
+                value.get("document_id"),
+                value.get("report_id"),
+                value.get("delivery_id"),
+                told.get("causeid"),
+            )
+        )
+    return found
+
+
+async def _journals(where: Where) -> dict[str, Journal | None]:
+    """Every intake node's: of this machine by its file, whether the node runs or not, the others by HTTP."""
+    names = {where.node} if where.journal_file.exists() else set()
+    async for one, _ in _records(where.cluster, FEEDS):
+        if one.value is not None and (node := orjson.loads(one.value).get("node")):
+            names.add(str(node))
+    names = (names | set(where.others)) - set(where.gone)
+    found: dict[str, Journal | None] = {}
+    for name in sorted(names):
+        if name in where.others:
+            found[name] = await _asked(where.others[name])
+        elif name == where.node:
+            found[name] = await asyncio.to_thread(_from_file, where.journal_file)
+        else:
+            found[name] = None
+    return found
+
+
+def _from_file(path: Path) -> Journal | None:
+    read_ms = _now_ms()
+    try:
+        reader = JournalReader(path)
+    except Unavailable:
+        return None
+    rows: list[Row] = []
+    since_ms = after = 0
+    try:
+        while page := reader.ids(after, PAGE):
+            if not rows and page[0].row > 1:
+                since_ms = page[0].received_ms
+            rows += [_row(one.document_id, one.state.name, one.reports) for one in page]
+            after = page[-1].row
+    except Unavailable:
+        return None
+    finally:
+        reader.close()
+    return Journal(rows, read_ms, since_ms)
+
+
+async def _asked(url: str) -> Journal | None:
+    """Another node's rows over HTTP (`GET /v1/journal/ids`); None when it does not answer as it should."""
+    read_ms = _now_ms()
+    token = os.environ.get(TOKEN, "")
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    rows: list[Row] = []
+    since_ms = after = 0
+    timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+    try:
+        async with aiohttp.ClientSession(timeout=timeout, headers=headers) as session:
+            while True:
+                query = {"after": str(after), "limit": str(PAGE)}
+                async with session.get(f"{url.rstrip('/')}/v1/journal/ids", params=query) as answer:
+                    answer.raise_for_status()
+                    told = orjson.loads(await answer.read())
+                if not rows and told["rows"] and told["rows"][0]["row"] > 1:
+                    since_ms = told["rows"][0]["received_ms"]
+                rows += [_row(one["document_id"], one["state"], one["reports"]) for one in told["rows"]]
+                if told["next"] is None:
+                    return Journal(rows, read_ms, since_ms)
+                after = told["next"]
+    except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, KeyError, TypeError):
+        return None
+
+
+def _row(document_id: str, state: str, became: Iterable[Iterable[str]]) -> Row:
+    """A row from what it became: pairs of id and payload kind."""
+    pairs = [(str(name), str(kind)) for name, kind in became]
+    return Row(
+        document_id,
+        state.lower().replace("_", "-"),
+        tuple(name for name, kind in pairs if kind == REPORT),
+        tuple(name for name, kind in pairs if kind == COMMAND),
+    )
