@@ -68,9 +68,10 @@ async def _problem(request: web.Request) -> web.Response:
 async def served(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
     """Serve the application while the context lasts; gives its URL. Misconfigured when the address cannot be bound.
 
-    Bodies reach the handlers as they came: aiohttp would inflate them without a bound.
+    Bodies reach the handlers as they came (aiohttp would inflate them without a bound), and what is left of a refused
+    one is not read for long.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0, auto_decompress=False, lingering_time=0.5)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port)

@@ -96,7 +96,7 @@ class IntakeApi:
                 {
                     "row": one.row,
                     "document_id": one.document_id,
-                    "state": one.state.name.lower(),
+                    "state": one.state.name.lower().replace("_", "-"),
                     "reports": one.reports,
                     "received_ms": one.received_ms,
                     "source": one.source,

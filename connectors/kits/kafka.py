@@ -9,7 +9,6 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from schemas.envelope import Headers
 from schemas.topic import MAX_MESSAGE_BYTES
 
 log = structlog.get_logger()
@@ -24,7 +23,7 @@ class Producer(Protocol):
         """Connect, or raise KafkaError."""
 
     async def send(
-        self, topic: str, value: bytes | None = None, key: bytes | None = None, *, headers: Headers
+        self, topic: str, value: bytes | None = None, key: bytes | None = None, *, headers: list[tuple[str, bytes]]
     ) -> Awaitable[object]:
         """Queue a record; the awaitable it gives ends when the broker has it, or raises KafkaError."""
 

@@ -48,11 +48,11 @@ async def run(settings: Settings) -> None:
         runner = await stack.enter_async_context(running(settings, metrics))
         desk = CommandDesk(_commands(runner), runner.identity.command_id, outcomes)
         gate = Gate(settings.accounts)
-        listener = _listener(runner, gate)
-        check_reach(settings.intake.host, listener.sources)
+        pushed = listener(runner, gate)
+        check_reach(settings.intake.host, pushed.sources)
         following = asyncio.create_task(_follow(settings, outcomes), name="follow facts")
         stack.push_async_callback(_ended, following)
-        app = build_app(listener, IntakeApi(desk, runner.journal, gate))
+        app = build_app(pushed, IntakeApi(desk, runner.journal, gate))
         url = await stack.enter_async_context(served(app, settings.intake.host, settings.intake.port))
 
         async def ready() -> Readiness:
@@ -108,7 +108,8 @@ def _commands(runner: Runner) -> Callable[[Document], Awaitable[Settled]]:
     return accept
 
 
-def _listener(runner: Runner, gate: Gate) -> Listener:
+def listener(runner: Runner, gate: Gate) -> Listener:
+    """The HTTP listener of the runner's push sources; officers may type at the desk with their account's token."""
     sources = {
         name: Pushed(
             name=name,

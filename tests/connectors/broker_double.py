@@ -92,12 +92,12 @@ class FakeProducer:
         self.broker.open_producers += 1
 
     async def send(
-        self, topic: str, value: bytes | None = None, key: bytes | None = None, *, headers: Headers
+        self, topic: str, value: bytes | None = None, key: bytes | None = None, *, headers: list[tuple[str, bytes]]
     ) -> Awaitable[object]:
         """Take a record."""
         if not self.started:
             raise KafkaError
-        return self.broker.take(Kept(topic, key or b"", value or b"", headers))
+        return self.broker.take(Kept(topic, key or b"", value or b"", tuple(headers)))
 
     async def stop(self) -> None:
         """Disconnect."""
