@@ -22,11 +22,12 @@ class FileSource:
     """One file as a source.
 
     A cursor is `<rows read>:<digest of them>`: a file that still begins with those rows is read on from there, any
-    other from its beginning, where the rows' identities make a repeat harmless.
+    other from its beginning, where the rows' identities make a repeat harmless. With `follow` false, `read` gives an
+    empty batch at the end of the file instead of waiting for more.
     """
 
-    def __init__(self, settings: FileSettings) -> None:
-        self._settings = settings
+    def __init__(self, settings: FileSettings, *, follow: bool = True) -> None:
+        self._settings, self._follow = settings, follow
         self._mapping = load(settings.mapping)
         self._reader: _Reader | None = None
         self.at_end = False
@@ -52,8 +53,8 @@ class FileSource:
                 reader = await self._threaded(_resumed, self._settings, self._mapping, wanted)
             documents = await self._threaded(reader.take, self._settings.rows_at_once, owner=reader)
             self._reader, self.at_end = reader, reader.ended
-            if documents:
-                return Batch(documents, documents[-1].cursor)
+            if documents or not self._follow:
+                return Batch(documents, documents[-1].cursor if documents else cursor)
             while await asyncio.to_thread(_state, self._settings.path) == reader.state:  # noqa: ASYNC110 - a file
                 await asyncio.sleep(self._settings.look_again_seconds)
             await self.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from connectors.contract import Document
+from connectors.contract import Batch, Document
 from connectors.file.settings import FileSettings
 from connectors.file.source import FileSource
 from schemas.errors import Misconfigured, Unavailable
@@ -93,6 +93,15 @@ async def test_at_the_end_it_waits_for_rows_appended_later(source):
     with source.path.open("ab") as file:
         file.write(b"b,2\n")
     assert [row.body for row in (await waiting).documents] == [b"b,2"]
+    await one.close()
+
+
+async def test_it_need_not_wait_at_the_end(source):
+    """`sztab feed` plays a file once: behind the last row come empty batches."""
+    settings = source(b"d,p\na,1\n")._settings
+    one = FileSource(settings, follow=False)
+    batch = await one.read(None)
+    assert await one.read(batch.cursor) == Batch((), batch.cursor)
     await one.close()
 
 
