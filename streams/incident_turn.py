@@ -4,7 +4,7 @@ Facts are put together from parts: a report's JSON goes into its fact as the byt
 written once for its fact and for `incident.current`. A test holds the result equal to the models' own bytes.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -52,7 +52,7 @@ class Turn:
     def __init__(self, state: State, unit: str, territory: Territory, reference: IncidentsReference) -> None:
         self._state = state
         self._puts: dict[str, object] = {}
-        self._deletes: set[str] = set()
+        self._deletes: dict[str, None] = {}
         self._outputs: list[Output] = []
         self._current: dict[str, Output] = {}
         self._cause = Cause("")
@@ -71,12 +71,12 @@ class Turn:
     def put(self, key: str, value: object) -> None:
         """Change a value. It must never be changed afterwards."""
         self._puts[key] = value
-        self._deletes.discard(key)
+        self._deletes.pop(key, None)
 
     def drop(self, key: str) -> None:
         """Forget a value."""
         self._puts.pop(key, None)
-        self._deletes.add(key)
+        self._deletes[key] = None
 
     def incident(self, incident_id: str) -> Incident | None:
         """The incident as it stands in this turn."""
@@ -129,8 +129,7 @@ class Turn:
 
     def outcome(self) -> Outcome:
         """Everything of this turn; each touched incident once in `incident.current`, after the facts."""
-        deletes: Collection[str] = self._deletes
-        return Outcome((*self._outputs, *self._current.values()), self._puts, deletes)
+        return Outcome((*self._outputs, *self._current.values()), self._puts, tuple(self._deletes))
 
     def headers(self, kind: str, id: str, *, subject: str, extensions: Mapping[str, str]) -> Headers:
         """Headers of a record of ours of the CloudEvents type `kind`, at the step's time."""

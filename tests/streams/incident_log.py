@@ -52,6 +52,7 @@ class Territory:
         self.made = made or processor(reference())
         self.memory = Memory()
         self.outputs: list[Output] = []
+        self.deleted: list[str] = []
         self.offset = 0
         self.now = START
 
@@ -72,6 +73,7 @@ class Territory:
         self.memory.apply(outcome)
         self.offset += 1
         self.outputs += outcome.outputs
+        self.deleted += outcome.deletes
         return list(facts(outcome.outputs))
 
     def tick(self, seconds: float, unit: str | None = None) -> list[Any]:
