@@ -92,6 +92,13 @@ class Recovery:
         for part in parts:
             part.ready = True
         self._gear.consumer.resume(*self._held.parts)
+        log.info(
+            "recovered",
+            group=self._gear.group,
+            partitions=[part.partition for part in parts],
+            keys=sum(len(part.state) for part in parts),
+            seconds=round(time.monotonic() - began, 3),
+        )
         return True
 
     async def _identify(self) -> None:

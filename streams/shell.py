@@ -47,7 +47,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         observer: Observer | None = None,
         clients: Clients | None = None,
     ) -> None:
-        leave = Leaving(settings.exit)
+        leave = Leaving(self._exit)
         told = observer or Unobserved()
         self.processor: Final = processor
         self._settings = settings
@@ -93,6 +93,10 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             lag={part.partition: self._lag(part) for part in parts if part.ready},
         )
 
+    def _exit(self, code: int) -> None:
+        self._settings.exit(code)
+        self._stop.set()  # only a test comes so far
+
     def _lag(self, part: Part) -> int:
         try:
             end = self._gear.consumer.highwater(part.tp)
@@ -114,7 +118,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             helpers = [self._helper(work) for work in works]
             gear.pulse.start()
             await self._loop_until_stopped()
-            await self._settle_all()
+            if gear.leave.left is None:
+                await self._settle_all()
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -147,12 +152,10 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
 
     async def _watch(self) -> None:
-        """Ends a process whose client is stuck (aiokafka 1017), and a shell whose process should be gone."""
+        """Ends a process whose client is stuck (aiokafka 1017)."""
         limit = self._settings.settle_seconds
         while True:
             await asyncio.sleep(min(1.0, limit / 4))
-            if self._gear.leave.left is not None:
-                self._stop.set()
             if self._rounds.oldest_seconds() > limit:
                 self._gear.leave(Exit.UNKNOWN, f"a round was not acknowledged for {limit:.0f} s")
 
@@ -231,7 +234,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("commit_given_up", group=self._gear.group)
 
     def _forget(self) -> None:
-        if not self._settings.switches.overlay:
+        if not self._settings.switches.overlay and self._held.parts:
             self._recovery.kept = {part.partition: part.state for part in self._held.parts.values()}
         self._held.forget()
         self._rounds.forget()

@@ -6,6 +6,7 @@ deletes its state. A value beginning with `poison` is rejected, with `boom` rais
 bytes more.
 """
 
+import random
 import zlib
 from typing import Final
 
@@ -71,3 +72,19 @@ def processor(deleted_at: int = DELETED_AT) -> Processor:
         decode=decode,
         set_aside=set_aside,
     )
+
+
+def sample() -> tuple[Processor, list[Record]]:
+    """A seeded log for the replay proof: 4 partitions, poison and bugs of the step included."""
+    rng = random.Random(7)
+    records = []
+    for number in range(6000):
+        partition = number % 4
+        key = b"k%03d" % (rng.randrange(12) * 4 + partition)
+        value = b"i%07d|%s" % (number, b"." * rng.randrange(80))
+        if number % 211 == 0:
+            value = b"poison %d" % number
+        if number in {500, 2500}:
+            value = b"boom %d" % number
+        records.append(Record(INPUT, partition, number // 4, key, value, (("n", b"%d" % number),), number))
+    return processor(), records

@@ -1,0 +1,123 @@
+"""The ticker: lets time pass for a processor whose state has deadlines.
+
+Beside a shell, in the same process, with a producer of its own. For each partition that the shell holds and whose
+state has a pending deadline (`Processor.due`), it writes `Processor.tick` into that partition of the input: when the
+deadline is due, and at least every ten seconds while one is pending; nothing when idle. A tick only lets time pass,
+so a double, late or forgotten one changes nothing but the moment.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from schemas.errors import Code, Unavailable
+from streams.clients import AiokafkaClients
+from streams.contract import Output, Processor, State
+from streams.shell_settings import ShellSettings
+
+log: Final = structlog.get_logger("streams.ticker")
+LOOK_SECONDS: Final = 0.25
+"""How often the deadlines are looked at."""
+PENDING_MS: Final = 10_000
+"""Longest time without a tick while a deadline is pending."""
+DUE_MS: Final = 1000
+"""Least time between two ticks of a partition: a due one may not have been stepped yet."""
+
+
+class Holder(Protocol):
+    """What the ticker needs of a shell."""
+
+    def states(self) -> Mapping[int, State]:
+        """The states of the partitions that are held and recovered."""
+
+
+class Ticker:
+    """Writes the ticks of one processor. `run` goes on until it is cancelled or `stop` is called.
+
+    A processor without `due` and `tick` needs none: `run` returns at once. A tick that cannot be written is dropped
+    and told; the next look tries again.
+    """
+
+    def __init__(
+        self,
+        processor: Processor,
+        holder: Holder,
+        settings: ShellSettings,
+        *,
+        producer: Callable[[ShellSettings], Any] | None = None,
+        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+    ) -> None:
+        self._processor = processor
+        self._holder = holder
+        self._settings = settings
+        self._make_producer = producer or AiokafkaClients().producer
+        self._now_ms = now_ms
+        self._last: dict[int, int] = {}
+        self._stop = asyncio.Event()
+        self.written = 0
+
+    def stop(self) -> None:
+        """End `run` soon."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Look at the deadlines for ever. Unavailable when no broker can be reached at the start."""
+        if self._processor.due is None or self._processor.tick is None:
+            return
+        producer = self._make_producer(self._settings)
+        try:
+            try:
+                await producer.start()
+            except KafkaError as error:
+                raise Unavailable(Code.BROKER_UNAVAILABLE, f"the ticker cannot start: {type(error).__name__}") from None
+            while not self._stop.is_set():
+                await self.look(producer)
+                await self._pause()
+        finally:
+            await producer.stop()
+
+    async def look(self, producer: Any) -> None:
+        """Write the ticks that are wanted now."""
+        now = self._now_ms()
+        for partition, output in self.wanted(now):
+            try:
+                await producer.send_and_wait(
+                    self._settings.prefix + output.topic,
+                    value=output.value,
+                    key=output.key,
+                    partition=partition,
+                    headers=list(output.headers),
+                )
+            except KafkaError as error:
+                log.warning("tick_dropped", partition=partition, error=type(error).__name__)
+                continue
+            self._last[partition] = now
+            self.written += 1
+
+    def wanted(self, now: int) -> list[tuple[int, Output]]:
+        """The partitions to be ticked at this moment (ms since the epoch), each with its tick."""
+        due, tick = self._processor.due, self._processor.tick
+        if due is None or tick is None:
+            return []
+        states = self._holder.states()
+        self._last = {partition: at for partition, at in self._last.items() if partition in states}
+        found = []
+        for partition, state in states.items():
+            deadline = due(state)
+            if deadline is None:
+                self._last.pop(partition, None)
+                continue
+            since = now - self._last.setdefault(partition, now - DUE_MS)
+            if since >= (DUE_MS if deadline <= now else PENDING_MS):
+                found.append((partition, tick(partition, now)))
+        return found
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._stop.wait(), LOOK_SECONDS)
+        except TimeoutError:
+            return

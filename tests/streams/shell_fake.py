@@ -1,0 +1,270 @@
+"""A cluster in memory for the shell's pure tests: it obeys, so that a test can say exactly what happens when.
+
+It proves nothing about Kafka (tests/broker and tests/faults do that); it puts the shell into situations that a real
+broker shows once in a thousand runs.
+"""
+# ruff: noqa: D102 - the fakes have the methods of what they stand for
+
+import asyncio
+import struct
+from collections import defaultdict, deque
+from typing import Any
+
+from aiokafka.structs import ConsumerRecord, TopicPartition
+
+from ops.prove import counter
+from streams.changelog import MARKER_KEY
+from streams.shell import Shell
+from streams.shell_settings import ShellSettings
+from streams.topic_facts import TopicFacts
+from tests.waiting import until
+
+CHANGELOG = "state.counter.in"
+
+
+class Metadata:
+    """What an acknowledgement tells."""
+
+    def __init__(self, offset):
+        self.offset = offset
+
+
+class Batch:
+    """A prepared batch."""
+
+    def __init__(self):
+        self.records = []
+
+    def append(self, *, timestamp, key, value, headers=()):
+        self.records.append((timestamp, key, value, tuple(headers)))
+        return True
+
+    def close(self):
+        """Nothing to do."""
+
+    def record_count(self):
+        return len(self.records)
+
+
+class Cluster:
+    """Topics as lists. `held` topics acknowledge nothing until `release`; `failing` ones refuse."""
+
+    def __init__(self, partitions=2):
+        self.logs = defaultdict(list)
+        self.partitions = {"in": partitions, CHANGELOG: partitions, "a": 5, "b": 3, "aside": 1}
+        self.ids = {name: struct.pack(">16s", name.encode()) for name in self.partitions}
+        self.committed = {}
+        self.held, self.failing, self.waiting = set(), {}, []
+        self.journal = []
+        self.members = []
+        self.arrived = asyncio.Event()
+
+    def write(self, topic, partition, key, value, headers=()):
+        """Append one record."""
+        self.append(topic, partition, [(0, key, value, headers)])
+
+    def append(self, topic, partition, records):
+        log = self.logs[topic, partition]
+        first = len(log)
+        for timestamp, key, value, headers in records:
+            log.append(_record(topic, partition, len(log), timestamp, key, value, headers))
+        self.journal.append((topic, partition, first, len(records)))
+        self.arrived.set()
+        return first
+
+    def feed(self, numbers, partition=0, key=b"k"):
+        """Inputs of the counter job."""
+        for number in numbers:
+            self.write("in", partition, key, b"i%07d|" % number)
+
+    def release(self, topic):
+        """Acknowledge what the topic held back, and hold no more."""
+        self.held.discard(topic)
+        waiting, self.waiting = self.waiting, []
+        for one in waiting:
+            if one[0] == topic:
+                one[1].set_result(one[2])
+            else:
+                self.waiting.append(one)
+
+    def outputs(self):
+        """The values on the outputs by input id, and all of them in order."""
+        found = defaultdict(list)
+        for topic in counter.OUTPUTS:
+            for number in range(self.partitions[topic]):
+                for one in self.logs[topic, number]:
+                    found[one.value.split(b"|")[0]].append(one.value)
+        return found
+
+    def markers(self, partition=0):
+        """Applied offsets in the changelog, in order."""
+        return [
+            struct.unpack(">16sq", one.value)[1] for one in self.logs[CHANGELOG, partition] if one.key == MARKER_KEY
+        ]
+
+
+def _record(topic, partition, offset, timestamp, key, value, headers):
+    sizes = len(key or b""), len(value or b"")
+    return ConsumerRecord(topic, partition, offset, timestamp, 0, key, value, None, *sizes, tuple(headers))
+
+
+class Producer:
+    """Appends at once; acknowledges at once unless the topic is held."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    async def start(self):
+        """Nothing to do."""
+
+    async def stop(self):
+        """Nothing to do."""
+
+    def create_batch(self):
+        return Batch()
+
+    async def send_batch(self, batch, topic, *, partition):
+        future = asyncio.get_running_loop().create_future()
+        if topic in self.cluster.failing:
+            future.set_exception(self.cluster.failing[topic])
+            return future
+        told = Metadata(self.cluster.append(topic, partition, batch.records))
+        if topic in self.cluster.held:
+            self.cluster.waiting.append((topic, future, told))
+        else:
+            future.set_result(told)
+        return future
+
+
+class _Coordinator:
+    generation = 1
+
+
+class Consumer:
+    """A group member when it has a listener, else a reader."""
+
+    def __init__(self, cluster, group=None):
+        self.cluster, self.group = cluster, group
+        self.listener: Any = None
+        self.positions, self.paused = {}, set()
+        self.script: deque[Any] = deque()
+        self._coordinator = _Coordinator()
+        self.commits = []
+
+    async def start(self):
+        if self.listener is not None:
+            self.cluster.members.append(self)
+
+    async def stop(self):
+        """Nothing to do."""
+
+    def subscribe(self, topics, listener):
+        self.listener = listener
+
+    def assign(self, places):
+        self.positions = dict.fromkeys(places, 0)
+
+    async def assigned(self, numbers, *, lost=False):
+        """A rebalance: everything is revoked, these partitions are assigned."""
+        if self.positions or lost:
+            self._coordinator.generation = -1 if lost else 1
+            await self.listener.on_partitions_revoked(set(self.positions))
+        self._coordinator.generation = 1
+        self.assign([TopicPartition("in", number) for number in numbers])
+        await self.listener.on_partitions_assigned(set(self.positions))
+
+    def seek(self, place, offset):
+        self.positions[place] = offset
+
+    async def seek_to_beginning(self, *places):
+        for place in places:
+            self.positions[place] = 0
+
+    async def position(self, place):
+        return self.positions[place]
+
+    async def end_offsets(self, places):
+        return {place: len(self.cluster.logs[place.topic, place.partition]) for place in places}
+
+    def highwater(self, place):
+        return len(self.cluster.logs[place.topic, place.partition])
+
+    def pause(self, *places):
+        self.paused |= set(places)
+
+    def resume(self, *places):
+        self.paused -= set(places)
+
+    async def committed(self, place):
+        return self.cluster.committed.get(place)
+
+    async def commit(self, offsets):
+        self.commits.append(dict(offsets))
+        self.cluster.committed.update(offsets)
+
+    async def getmany(self, timeout_ms=0, max_records=None):
+        if self.script:
+            return self.script.popleft()
+        found = {}
+        for place, position in self.positions.items():
+            records = self.cluster.logs[place.topic, place.partition][position:][:max_records]
+            if records and place not in self.paused:
+                found[place] = records
+                self.positions[place] = records[-1].offset + 1
+        if not found:
+            self.cluster.arrived.clear()
+            try:
+                await asyncio.wait_for(self.cluster.arrived.wait(), min(timeout_ms, 10) / 1000)
+            except TimeoutError:
+                return {}
+        return found
+
+
+class Clients:
+    """Makes the fakes."""
+
+    def __init__(self, cluster):
+        self.cluster = cluster
+
+    def producer(self, settings):
+        return Producer(self.cluster)
+
+    def consumer(self, settings, group):
+        return Consumer(self.cluster, group)
+
+    def reader(self, settings):
+        return Consumer(self.cluster)
+
+    async def facts(self, producer, names):
+        known = self.cluster.partitions
+        return {name: TopicFacts(self.cluster.ids[name], known[name]) for name in names if name in known}
+
+
+class Running:
+    """A shell at work on a cluster in memory; `codes` are the exits it asked for."""
+
+    def __init__(self, cluster, processor=None, observer=None, **settings):
+        self.codes: list[int] = []
+        chosen = {"session_seconds": 2.0, "commit_seconds": 0.01, "pace_seconds": 0.0, **settings}
+        told = ShellSettings(bootstrap_servers="memory", exit=self.codes.append, **chosen)
+        self.cluster = cluster
+        self.shell = Shell(processor or counter.processor(), told, observer, Clients(cluster))
+        self.task: Any = None
+
+    async def __aenter__(self):
+        before = len(self.cluster.members)
+        self.task = asyncio.create_task(self.shell.run())
+        await until(lambda: len(self.cluster.members) > before or self.task.done())
+        return self
+
+    @property
+    def member(self):
+        return self.cluster.members[-1]
+
+    async def __aexit__(self, *exc):
+        self.shell.stop()
+        await asyncio.gather(self.task, return_exceptions=True)
+
+    def outcome(self):
+        """The exception with which the shell ended, None when it runs or ended well."""
+        return self.task.exception() if self.task.done() else None
