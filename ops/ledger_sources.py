@@ -30,6 +30,8 @@ PAGE: Final = 5_000
 ASK_SECONDS: Final = 15.0
 TOKEN: Final = "SZTAB_TOKEN"  # noqa: S105 - the variable's name
 REPORT, COMMAND = "Report", "Command"
+_READ: Final = {f"ce_{name}": name for name in ("factid", "kind", "reportid", "causeid", "documentid", "deliveryid")}
+"""Nothing else is decoded: with hundreds of thousands of records that is most of the time."""
 
 
 @dataclass(frozen=True)
@@ -107,8 +109,8 @@ async def _records(cluster: Cluster, topic: str) -> AsyncIterator[tuple[Any, dic
 
 
 def attributes(headers: Headers) -> dict[str, str]:
-    """The CloudEvents attributes of a record by their names without prefix."""
-    return {name[3:]: raw.decode() for name, raw in headers if name.startswith("ce_")}
+    """Those CloudEvents attributes of a record that the ledger reads, by their names without prefix."""
+    return {_READ[name]: raw.decode() for name, raw in headers if name in _READ}
 
 
 async def _facts(cluster: Cluster) -> tuple[dict[str, FactRow], int]:
@@ -172,7 +174,8 @@ async def _aside(cluster: Cluster) -> list[AsideRow]:
 
 async def _journals(where: Where) -> dict[str, Journal | None]:
     """Every intake node's: of this machine by its file, whether the node runs or not, the others by HTTP."""
-    names = {where.node} if where.journal_file.exists() else set()
+    files = _files(where)
+    names = set(files)
     async for one, _ in _records(where.cluster, FEEDS):
         if one.value is not None and (node := orjson.loads(one.value).get("node")):
             names.add(str(node))
@@ -181,11 +184,18 @@ async def _journals(where: Where) -> dict[str, Journal | None]:
     for name in sorted(names):
         if name in where.others:
             found[name] = await _asked(where.others[name])
-        elif name == where.node:
-            found[name] = await asyncio.to_thread(_from_file, where.journal_file)
+        elif name in files:
+            found[name] = await asyncio.to_thread(_from_file, files[name])
         else:
             found[name] = None
     return found
+
+
+def _files(where: Where) -> dict[str, Path]:
+    """Journals on this machine by node: ours, and beside it those of feeds, each called after its node."""
+    beside = {one.stem: one for one in where.journal_file.parent.glob("*.db") if one != where.journal_file}
+    ours = {where.node: where.journal_file} if where.journal_file.exists() else {}
+    return {**beside, **ours}
 
 
 def _from_file(path: Path) -> Journal | None:
