@@ -13,6 +13,7 @@ from connectors.kits.http import Listener, Pushed, bearer, hashed
 from connectors.kits.json import read_object
 from connectors.kits.problems import problem, problem_of
 from ops.commands import Answer, CommandDesk
+from ops.docs_page import docs_routes
 from ops.http import problem_routes
 from ops.settings_parts import Account
 from schemas.errors import Code, Denied, Rejected, SztabError
@@ -112,7 +113,7 @@ class IntakeApi:
 def build_app(listener: Listener, api: IntakeApi) -> web.Application:
     """The application; to be served with bodies as they came (`ops.http.served` does)."""
     app = web.Application(middlewares=[_as_problem])
-    app.add_routes([*listener.routes(), *api.routes(), *problem_routes()])
+    app.add_routes([*listener.routes(), *api.routes(), *problem_routes(), *docs_routes()])
     return app
 
 

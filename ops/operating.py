@@ -5,7 +5,7 @@ import importlib
 import os
 import signal
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -19,6 +19,7 @@ from ops.metrics import Metrics
 from ops.roles import ROLES
 from ops.settings import Settings
 from ops.settings_checks import loopback_only
+from schemas.errors import SztabError
 
 STUCK_EXIT: Final = 70
 """Exit status of a role that did not stop in time (EX_SOFTWARE of sysexits.h)."""
@@ -57,11 +58,10 @@ async def run_role(settings: Settings, role: str, parent: int | None = None, **o
     """
     runtime.prepare(settings)
     logs.configure(settings.operation, role, settings.node)
-    if role in {"intake", "console"}:
+    if role == "intake":
         for sentence in loopback_only(settings):
             log.warning("loopback_only", why=sentence)
-    module = importlib.import_module(ROLES[role])
-    work = asyncio.create_task(module.run(settings, **options))
+    work = asyncio.create_task(_work(settings, role, options))
     watch = asyncio.create_task(_watch_parent(parent, work, settings)) if parent else None
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,11 +70,21 @@ async def run_role(settings: Settings, role: str, parent: int | None = None, **o
     try:
         with suppress(asyncio.CancelledError):
             await work
+    except SztabError:
+        raise
+    except Exception:
+        # Said as a log event, not as Python does: its words might quote what came in.
+        log.exception("role_failed")
+        raise SystemExit(1) from None
     finally:
         if watch is not None:
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
     log.info("role_stopped")
+
+
+async def _work(settings: Settings, role: str, options: Mapping[str, Any]) -> None:
+    await importlib.import_module(ROLES[role]).run(settings, **options)
 
 
 def stop(loop: asyncio.AbstractEventLoop, work: "asyncio.Task[None]", seconds: float) -> None:
