@@ -54,8 +54,15 @@ def _instance(value: Any, info: ValidationInfo) -> Instance:
         )
         raise ValidationError.from_exception_data("instance", [{"type": wrong, "loc": ("connector",), "input": None}])
     connector = known[name]
-    checked = connector.settings.model_validate({key: one for key, one in value.items() if key != "connector"})
+    checked = _model(connector, info.field_name).model_validate(
+        {key: one for key, one in value.items() if key != "connector"}
+    )
     return Instance(str(getattr(checked, "name", name)), connector, checked)
+
+
+def _model(connector: Connector, field: str | None) -> type[BaseModel]:
+    """The settings of an instance: a connector with both halves has others for its sink."""
+    return (connector.sink_settings or connector.settings) if field == "recipients" else connector.settings
 
 
 def _fits(connector: Connector, field: str | None) -> bool:
@@ -207,7 +214,7 @@ def _item_models(told: Mapping[str, Any], known: Mapping[str, Connector]) -> dic
         for index, item in enumerate(_list(told.get(field))):
             connector = known.get(str(item.get("connector"))) if isinstance(item, Mapping) else None
             if connector is not None:
-                found[field, index] = connector.settings
+                found[field, index] = _model(connector, field)
     return found
 
 

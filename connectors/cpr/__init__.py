@@ -1,8 +1,10 @@
-"""The emergency call centre (CPR): forms come in over HTTP (see README.md beside this file)."""
+"""The emergency call centre (CPR): forms come in over HTTP, statuses go out (see README.md beside this file)."""
 
 from connectors.contract import Connector
 from connectors.cpr.lab import CprLab
 from connectors.cpr.settings import CprSettings
+from connectors.cpr.sink import CprStatusSink
+from connectors.cpr.sink_settings import CprStatusSettings
 from connectors.cpr.translate import translate_for
 from schemas.report import Report
 
@@ -13,6 +15,8 @@ CONNECTOR = Connector(
     lane="emergency",
     translate_for=translate_for,
     push=True,
+    sink=CprStatusSink,
+    sink_settings=CprStatusSettings,
     lab=CprLab,
     emits=(Report,),
 )

@@ -41,9 +41,11 @@ def delivery(number: int, subject: int = 0, **other: Any) -> Delivery:
         profile="all",
         decided_at=datetime(2026, 11, 24, 12, 0, number % 60, tzinfo=UTC),
         body={
-            "text": MARKER,
-            "state": "open",
-            "references": [{"system": "cpr_id", "id": f"CPR-{subject}-{number}"}],
+            "report": {"told": {"description": MARKER}},
+            "summary": {
+                "state": "open",
+                "references": [{"system": "cpr_id", "id": f"CPR-{subject}-{number}"}],
+            },
         },
     ).model_copy(update=other)
 

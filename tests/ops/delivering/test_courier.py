@@ -31,7 +31,12 @@ async def test_a_delivery_is_audited_once_and_receipted_after_that() -> None:
     (audit,) = paper.on("audit.log")
     assert isinstance(audit, Audited)
     assert (audit.act, audit.recipient, audit.report_ids) == (Act.DISCLOSURE, "lab", one.report_ids)
-    assert audit.fields == ("references.id", "references.system", "state", "text")
+    assert audit.fields == (
+        "report.told.description",
+        "summary.references.id",
+        "summary.references.system",
+        "summary.state",
+    )
     assert (audit.profile, audit.rules_version, audit.delivery_id) == ("dispatch", "v7", one.delivery_id)
     (receipt,) = paper.receipts()
     assert (receipt.outcome, receipt.attempts, receipt.far_reference) == (Outcome.DELIVERED, 1, "far-1")
