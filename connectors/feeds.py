@@ -35,7 +35,7 @@ class Feed:
         self.state = FeedState.STOPPED
         self.since = datetime.now(UTC)
         self.code: Code | None = None
-        self.documents = self.rejected = 0
+        self.documents = self.rejected = self.attempts = 0
         self.last_document_at: datetime | None = None
         self.skew_seconds: float | None = None
 

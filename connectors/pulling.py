@@ -41,6 +41,7 @@ class Pulling:
         try:
             while True:
                 try:
+                    feed.attempts += 1
                     await self._resume()
                     await source.connect()
                     if feed.state is FeedState.STOPPED:

@@ -1,6 +1,7 @@
 """Runner and publisher: journal first, order per thread, nothing lost by outages, crashes and bad documents."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -381,3 +382,17 @@ async def test_feed_status_is_said(tmp_path: Path, broker: FakeBroker) -> None:
         await until(lambda: broker.of("t.feed.status"))
     states = [kept.header("kind") for kept in broker.of("t.feed.status")]
     assert (states[0], states[-1]) == ("up", "stopped")
+
+
+async def test_a_damaged_row_is_set_aside_and_spares_its_neighbours(tmp_path: Path, broker: FakeBroker) -> None:
+    """A row whose bytes rotted on the disk goes to quarantine by name; the rows around it are published."""
+    lab = CprLab()
+    async with node(tmp_path, FakeBroker(reachable=False)) as one:
+        await asyncio.gather(*(one.post(lab.form()) for _ in range(3)))
+    db = sqlite3.connect(tmp_path / "journal.db")
+    db.execute("UPDATE bodies SET body = zeroblob(100) WHERE row = 2")
+    db.commit()
+    db.close()
+    async with node(tmp_path, broker):
+        await until(lambda: len(broker.of(LANE)) == 2 and broker.of("t.quarantine"))
+    assert broker.of("t.quarantine")[0].header("kind") == "record-invalid"
