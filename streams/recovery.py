@@ -19,8 +19,11 @@ from streams.leaving import Exit
 from streams.rounds import Gear, Held, changes_limit
 from streams.shell_settings import BATCH_OVERHEAD
 from streams.stepping import Part
+from streams.topic_facts import TopicFacts
 
 log: Final = structlog.get_logger("streams.shell")
+GIVE_WAY: Final = 500
+"""State values decoded between two turns of the loop: heartbeats go on, and the pulse sees that we do."""
 CLAIMS: Final = 5
 """Tries to claim a changelog in which somebody else goes on writing."""
 
@@ -34,14 +37,7 @@ async def learn_topics(gear: Gear, clients: Clients) -> None:
     names = {topic: prefix + topic for topic in gear.stepper.topics}
     source = prefix + gear.processor.input
     wanted = {*names.values(), source, gear.changelog}
-    deadline = time.monotonic() + settings.session_seconds
-    facts = await clients.facts(gear.producer, wanted)
-    while not wanted <= set(facts):
-        if time.monotonic() > deadline:
-            missing = ", ".join(sorted(wanted - set(facts)))
-            raise Misconfigured(Code.TOPIC_MISMATCH, f"no such topic: {missing}; provision first")
-        await asyncio.sleep(0.2)
-        facts = await clients.facts(gear.producer, wanted)
+    facts = await _known(gear, clients, wanted)
     inputs, states = facts[source].partitions, facts[gear.changelog].partitions
     if inputs != states:
         raise Misconfigured(Code.TOPIC_MISMATCH, f"{source} has {inputs} partitions, but {gear.changelog} has {states}")
@@ -54,6 +50,19 @@ async def learn_topics(gear: Gear, clients: Clients) -> None:
         )
         for topic, name in names.items()
     }
+
+
+async def _known(gear: Gear, clients: Clients, names: set[str]) -> dict[str, TopicFacts]:
+    """The facts of all these topics. A broker that has just started may know them a moment later."""
+    deadline = time.monotonic() + gear.settings.session_seconds
+    while True:
+        facts = await clients.facts(gear.producer, names)
+        missing = names - set(facts)
+        if not missing:
+            return facts
+        if time.monotonic() > deadline:
+            raise Misconfigured(Code.TOPIC_MISMATCH, f"no such topic: {', '.join(sorted(missing))}; provision first")
+        await asyncio.sleep(0.2)
 
 
 class Recovery:
@@ -82,12 +91,12 @@ class Recovery:
             await self._replay(reader, parts, epoch)
         finally:
             await reader.stop()
-        if epoch != self._held.epoch or not await self._reached(parts, epoch):
+        if not self._held.still(epoch) or not await self._reached(parts, epoch):
             return False
         for part in parts:
             await self._position(part)
             self._gear.observer.recovered(part.partition, len(part.state), time.monotonic() - began)
-        if epoch != self._held.epoch:
+        if not self._held.still(epoch):
             return False
         for part in parts:
             part.ready = True
@@ -104,9 +113,7 @@ class Recovery:
     async def _identify(self) -> None:
         """Ask the input's topic id again: a topic made anew has another one."""
         name = self._gear.settings.prefix + self._gear.processor.input
-        facts = await self._clients.facts(self._gear.producer, [name])
-        if name not in facts:
-            raise Misconfigured(Code.TOPIC_MISMATCH, f"the input topic {name} does not exist")
+        facts = await _known(self._gear, self._clients, {name})
         self._gear.topic_id = facts[name].topic_id
 
     async def _replay(self, reader: Any, parts: list[Part], epoch: int) -> None:
@@ -118,9 +125,9 @@ class Recovery:
         todo = set(places)
         for _ in range(CLAIMS):
             await self._read_to(reader, folds, ends, epoch)
-            if epoch == self._held.epoch:
+            if self._held.still(epoch):
                 todo = await self._claim({place: places[place] for place in todo}, folds, ends)
-            if epoch != self._held.epoch:
+            if not self._held.still(epoch):
                 return
             if not todo:
                 break
@@ -128,13 +135,23 @@ class Recovery:
             self._gear.leave(Exit.FOREIGN_WRITE, f"somebody else goes on writing to {self._gear.changelog}")
         for place, part in places.items():
             part.end = ends[place]
-            part.state = PartitionState(folds[place].durable(self._gear.processor.decode))
+            part.state = PartitionState(await self._decoded(folds[place]))
             if part.partition in self.kept:
                 part.state.dirty = self.kept[part.partition].dirty
 
+    async def _decoded(self, fold: Fold) -> dict[str, object]:
+        """The state values, each decoded once. Gives way in between: a large state must not pass for a standstill."""
+        decode, values = self._gear.processor.decode, {}
+        for number, (key, value) in enumerate(fold.values.items(), 1):
+            values[key.decode()] = decode(value)
+            if number % GIVE_WAY == 0:
+                await asyncio.sleep(0)
+                self._gear.pulse.check()
+        return values
+
     async def _read_to(self, reader: Any, folds: dict[Any, Fold], ends: dict[Any, int], epoch: int) -> None:
         """Fold everything below `ends`."""
-        while epoch == self._held.epoch:
+        while self._held.still(epoch):
             behind = [place for place in ends if await reader.position(place) < ends[place]]
             if not behind:
                 return
@@ -198,7 +215,7 @@ class Recovery:
         if not self._gear.settings.switches.identity:
             return True
         deadline = time.monotonic() + 2 * self._gear.settings.session_seconds
-        while epoch == self._held.epoch:
+        while self._held.still(epoch):
             ends = await self._gear.consumer.end_offsets([part.tp for part in parts])
             short = [part for part in parts if part.applied >= ends[part.tp]]
             if not short:

@@ -26,15 +26,28 @@ class Held:
 
     epoch: int = 0
     parts: dict[Any, Part] = field(default_factory=dict)
+    closing: bool = False
+    """The parts are being given up: they are neither stepped nor recovered any more."""
+
+    def close(self) -> None:
+        """Take nothing more of any part."""
+        self.closing = True
+        for part in self.parts.values():
+            part.ready = False
 
     def ready(self) -> bool:
         """Is every held partition recovered, and none being given up?"""
         return all(part.ready for part in self.parts.values())
 
+    def still(self, epoch: int) -> bool:
+        """Is this the ownership that had this number, and is it not being given up?"""
+        return epoch == self.epoch and not self.closing
+
     def forget(self) -> None:
         """Ownership changed: what is gathered, stepped or folded counts no more."""
         self.epoch += 1
         self.parts = {}
+        self.closing = False
 
 
 @dataclass(slots=True)

@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from schemas.errors import Code, SztabError, Unavailable
+from schemas.errors import Code, Denied, SztabError, Unavailable
 from streams.clients import AiokafkaClients, Clients
 from streams.contract import Observer, Processor, State
 from streams.fetching import Fetching
@@ -31,13 +31,15 @@ from streams.stepping import Part, Stepper
 log: Final = structlog.get_logger("streams.shell")
 LOST: Final = -1
 """aiokafka's generation of a member that the group has put out."""
+CLOSING_SECONDS: Final = 0.01
+"""How often the loop looks whether what is being given up is gone."""
 
 
 class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     """Runs one processor until `stop` is called.
 
-    `run` raises Misconfigured when a topic is missing or the state belongs to another one, Unavailable when no broker
-    can be reached at the start. Everything else that goes wrong is waited out, or ends the process.
+    `run` raises Misconfigured when a topic is missing or the state belongs to another one, Denied when the cluster
+    does not let us, Unavailable when no broker can be reached at the start. Everything else that goes wrong is waited out, or ends the process.
     """
 
     def __init__(
@@ -173,7 +175,9 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         """Recover after each ownership change, fetch otherwise."""
         while True:
             try:
-                if self._held.ready():
+                if self._held.closing:
+                    await asyncio.sleep(CLOSING_SECONDS)
+                elif self._held.ready():
                     await self._fetching.once()
                 else:
                     await self._recover()
@@ -185,6 +189,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _recover(self) -> None:
         try:
             done = await self._recovery.run()
+        except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
+            raise Denied(Code.FORBIDDEN, f"may not recover {self._gear.changelog}") from error
         except KafkaError as error:
             log.warning("recovery_repeated", group=self._gear.group, error=type(error).__name__)
             done = False
@@ -212,8 +218,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _give_up(self) -> None:
         member = self._gear.consumer._coordinator.generation != LOST  # noqa: SLF001 - aiokafka tells it nowhere else
-        for part in self._held.parts.values():
-            part.ready = False
+        self._held.close()
         if member:
             await self._settle_all()
         self._forget()
@@ -221,8 +226,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _settle_all(self) -> None:
         """Wait, bounded, for what is in flight, and commit it."""
-        for part in self._held.parts.values():
-            part.ready = False
+        self._held.close()
         limit = self._settings.session_seconds
         if not await self._rounds.idle(limit):
             self._gear.leave(Exit.UNKNOWN, "rounds in flight did not settle in time")

@@ -268,3 +268,21 @@ class Running:
     def outcome(self):
         """The exception with which the shell ended, None when it runs or ended well."""
         return self.task.exception() if self.task.done() else None
+
+
+def counts(cluster):
+    """The counter's values that were written for each input, all of them."""
+    return {
+        ident.decode(): [int(value.split(b"|")[2]) for value in values] for ident, values in cluster.outputs().items()
+    }
+
+
+def once(numbers, start=1):
+    """What a right run writes for these inputs of one key."""
+    return {f"i{number:07d}": [start + at] for at, number in enumerate(numbers)}
+
+
+async def settled(cluster, partition=0, up_to=0):
+    """Wait until the group has committed everything, or so much."""
+    place = TopicPartition("in", partition)
+    await until(lambda: cluster.committed.get(place, 0) >= (up_to or len(cluster.logs["in", partition])))
