@@ -39,7 +39,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     """Runs one processor until `stop` is called.
 
     `run` raises Misconfigured when a topic is missing or the state belongs to another one, Denied when the cluster
-    does not let us, Unavailable when no broker can be reached at the start. Everything else that goes wrong is waited out, or ends the process.
+    does not let us, Unavailable when no broker can be reached at the start. Everything else that goes wrong is waited
+    out, or ends the process.
     """
 
     def __init__(

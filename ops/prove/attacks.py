@@ -49,7 +49,7 @@ async def _kills(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
             if not await battle.ended(name):
                 battle.notes.append(f"{how[0]} was not reached")
             continue
-        await asyncio.sleep(battle.random.uniform(0.6, 3.0))
+        await asyncio.sleep(battle.random.uniform(2.0, 4.0))
 
 
 async def _terms(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
