@@ -51,6 +51,11 @@ class Running:
             if isinstance(result, Exception):
                 raise result
 
+    def recovering(self) -> bool:
+        """Whether partitions are assigned and not yet stepped: their state is not read to its end."""
+        health = self.shell.health()
+        return bool(health.held) and not health.ready
+
     async def _tick(self) -> None:
         await self.ticker.run()
         # A processor without deadlines needs no ticks: nothing more happens here.
@@ -71,7 +76,9 @@ async def run(settings: Settings, only: Sequence[str] = (), worker: int = 1) -> 
     lags = SeparateLags(kafka.cluster(settings))
 
     async def ready() -> Readiness:
-        return await readiness([one.watched for one in running], lags, settings.operation.ready_seconds)
+        told = await readiness([one.watched for one in running], lags, settings.operation.ready_seconds)
+        recovering = tuple(f"{one.watched.name}: its state is being read" for one in running if one.recovering())
+        return Readiness(told.ready and not recovering, (*told.why, *recovering), told.detail)
 
     try:
         async with operating(settings, name_of(only, worker), metrics, ready), asyncio.TaskGroup() as group:
