@@ -68,6 +68,23 @@ def test_ports_are_published_on_loopback_only(name):
     assert not (name in BROKERS and published)
 
 
+def test_the_console_finds_the_intake():
+    """Console and intake share network, processes and data folder: the note that the one writes holds for the other."""
+    console, intake = SERVICES["console"], SERVICES["intake"]
+    assert console["network_mode"] == console["pid"] == "service:intake"
+    assert console["volumes"] == intake["volumes"]
+    ports = [one["environment"]["SZTAB_OPERATION__PORT"] for one in (console, intake)]
+    assert len(set(ports)) == 2
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_health_is_asked_at_the_port_that_is_served(name):
+    """A role's health check asks the port that its environment sets."""
+    one = ROLES[name]
+    if name != "provision":
+        assert f"127.0.0.1:{one['environment']['SZTAB_OPERATION__PORT']}/health/live" in one["healthcheck"]["test"][-1]
+
+
 def test_roles_start_after_provisioning_and_provisioning_after_the_brokers():
     """A role never meets a cluster without its topics."""
     for name, one in ROLES.items():
