@@ -48,6 +48,13 @@ def dotted(location: Location) -> str:
     return path or "(whole file)"
 
 
+def from_variable(location: Location) -> str:
+    """In brackets the environment's variable that a place was given by; empty when it stands in the file."""
+    names = (PREFIX + DELIMITER.join(str(part).upper() for part in location[:length]) for length in (2, 1))
+    found = next((name for name in names if name in os.environ), None)
+    return f" (from the environment: {found})" if found else ""
+
+
 def from_validation(
     error: ValidationError, root: type[BaseModel], items: Mapping[tuple[str, int], type[BaseModel]]
 ) -> list[Mistake]:
@@ -59,9 +66,7 @@ def from_validation(
 def _mistake(one: ErrorDetails, root: type[BaseModel], items: Mapping[tuple[str, int], type[BaseModel]]) -> Mistake:
     location, kind, context = one["loc"], one["type"], one.get("ctx", {})
     path = dotted(location)
-    variable = PREFIX + DELIMITER.join(str(part).upper() for part in location[:2])
-    if variable in os.environ:
-        path += f" (from the environment: {variable})"
+    path += from_variable(location)
     if kind == "extra_forbidden":
         names = _names(_model_at(location[:-1], root, items))
         near = difflib.get_close_matches(str(location[-1]), names, n=1)

@@ -19,7 +19,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 
 from connectors.contract import Connector
 from ops import settings_parts as parts
-from ops.mistakes import DELIMITER, PREFIX, ConfigurationMistakes, Mistake, from_validation
+from ops.mistakes import DELIMITER, PREFIX, ConfigurationMistakes, Mistake, from_validation, from_variable
 from ops.settings_checks import contradictions
 from streams.feed_health import Limits
 from streams.incident_reference import DeadlinesShape, PracticeShape
@@ -180,7 +180,9 @@ def _layered(file: Path | None) -> dict[str, Any]:
     try:
         environment = EnvSettingsSource(_Environment)()
     except SettingsError as error:
-        raise ConfigurationMistakes([Mistake("(environment)", f"{error}; lists and tables are JSON")], where) from None
+        name = next((one for one in Settings.model_fields if f'"{one}"' in str(error)), "")
+        mistake = Mistake(f"{name}{from_variable((name,))}", "not JSON, which lists and tables are given as")
+        raise ConfigurationMistakes([mistake], where) from None
     environment.pop("connectors", None)
     return _merged(told, environment)
 

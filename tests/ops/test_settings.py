@@ -159,6 +159,16 @@ def test_mistakes_of_the_environment_name_the_variable(tmp_path: Path, monkeypat
     assert path == "kafka.wide (from the environment: SZTAB_KAFKA__WIDE)"
 
 
+def test_a_list_in_the_environment_is_json_or_a_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is no JSON is named by its variable, and so is what is wrong inside a list that came from there."""
+    monkeypatch.setenv("SZTAB_SOURCES", "panel")
+    (path,) = _mistakes(_file(tmp_path, ""))
+    assert path == "sources (from the environment: SZTAB_SOURCES)"
+    monkeypatch.setenv("SZTAB_SOURCES", '[{"connector": "panel", "name": "p", "port": "x"}]')
+    (path,) = _mistakes(_file(tmp_path, ""))
+    assert path == "sources[0].port (from the environment: SZTAB_SOURCES)"
+
+
 def test_unused_variables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """A typing error in a variable's name is said; the variable of the configuration's path is none."""
     monkeypatch.setenv("SZTAB_KAFAK__WIDE", "3")
