@@ -16,5 +16,4 @@ CONNECTOR = Connector(
     source=source,
     lab=ImgwLab,
     emits=(SnapshotTaken,),
-    exempt={"resume": "the feed shows only what is in force now"},
 )

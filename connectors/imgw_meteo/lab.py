@@ -1,5 +1,6 @@
 """IMGW's feed for tests and the demo: a small server that shows the warnings it is given, with the feed's habits."""
 
+import asyncio
 import hashlib
 import random
 from typing import Any
@@ -29,6 +30,7 @@ class ImgwLab:
         self.etags = True
         self.polls = 0
         self.unchanged = 0
+        self._polled = asyncio.Event()
         self._random = random.Random(7)  # noqa: S311 - shuffles rows, guards nothing
         self._runner: web.AppRunner | None = None
         self.url = ""
@@ -72,6 +74,29 @@ class ImgwLab:
         self.warnings.append(warning)
         return warning
 
+    async def tell(self, number: int) -> None:
+        """One more warning is in force."""
+        self.warn(f"Lab{number:05d}")
+
+    async def garble(self) -> None:
+        """The next answer is a page for people, the ones after it are as before."""
+        self.body = b"<html>przerwa techniczna</html>"
+        self._polled.clear()
+        await self._polled.wait()
+        self.body = None
+
+    async def go_down(self) -> None:
+        """Answer with failures."""
+        self.status = 503
+
+    async def come_back(self) -> None:
+        """Answer again."""
+        self.status = 200
+
+    async def deny(self) -> None:
+        """Turn us away."""
+        self.status = 401
+
     def shown(self) -> tuple[int, bytes]:
         """Status and body of the next answer."""
         if self.body is not None or self.status != 200:
@@ -88,6 +113,7 @@ class ImgwLab:
     async def _answer(self, request: web.Request) -> web.Response:
         self.polls += 1
         status, body = self.shown()
+        self._polled.set()
         tag = '"' + hashlib.sha256(orjson.dumps([status, self.warnings]) + (self.body or b"")).hexdigest()[:16] + '"'
         if self.etags and status == 200 and request.headers.get("If-None-Match") == tag:
             self.unchanged += 1
