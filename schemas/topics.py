@@ -99,6 +99,7 @@ def _now(
     writer: str,
     privacy: Privacy = Privacy.OPERATIONAL,
     partitions: int = 3,
+    readers: tuple[str, ...] = ("console", "watch"),
 ) -> Topic:
     return Topic(
         name,
@@ -106,7 +107,7 @@ def _now(
         (payload,),
         partitions,
         (writer,),
-        ("console", "watch"),
+        readers,
         privacy,
         compacted=True,
     )
@@ -161,7 +162,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
     _now(INCIDENTS_NOW, "incident", IncidentSummary, "incidents", Privacy.SENSITIVE),
     _now(NOTICES_NOW, "notice", Notice, "incidents", Privacy.PUBLIC),
     _now(UNITS_NOW, "unit", Unit, "intake"),
-    _now(ALARMS_NOW, "alarm", Alarm, "watch"),
+    _now(ALARMS_NOW, "alarm", Alarm, "watch", readers=("console", "tally")),
     Topic(
         FEEDS,
         "feed",
@@ -244,6 +245,8 @@ PROCESSORS: Final[tuple[tuple[str, str], ...]] = (
     ("watch", FEEDS),
 )
 """Every processor of the core with its input: one consumer group and one state each."""
+TALLY: Final[tuple[tuple[str, str], ...]] = (("tally", FACTS), ("tally", ALARMS_NOW))
+"""What the derived figures are made of; their tables' changelogs are state topics, too, but not the shell's."""
 
 
 def _outbox_topic(recipient: str, lane: str) -> Topic:
@@ -283,9 +286,10 @@ def catalogue(recipients: Iterable[str] = ()) -> dict[str, Topic]:
     topics |= {
         topic.name: topic for topic in (_outbox_topic(who, lane) for who in sorted(recipients) for lane in LANES)
     }
-    inputs = [topics[source] for _, source in PROCESSORS]
+    stateful = PROCESSORS + TALLY
+    inputs = [topics[source] for _, source in stateful]
     states = (
         _state_topic(name, one.name, one.partitions, wide=one.wide)
-        for (name, _), one in zip(PROCESSORS, inputs, strict=True)
+        for (name, _), one in zip(stateful, inputs, strict=True)
     )
     return topics | {topic.name: topic for topic in states}
