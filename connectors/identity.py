@@ -59,6 +59,7 @@ class Identity:
             records.append(outgoing)
         fresh = tuple(key for key in keys.values() if not key.published)
         mark = Mark(stored.row, RowState.PUBLISHED, tuple(reports), next(iter(threads), None))
+        numbers = tuple(finding for told in translation.events for finding in _pesel_findings(told))
         return Prepared(
             row=stored.row,
             received_ms=stored.received_ms,
@@ -68,7 +69,7 @@ class Identity:
             threads=tuple(threads),
             mark=mark,
             keys=fresh,
-            findings=translation.findings,
+            findings=translation.findings + numbers,
         )
 
     def quarantined(self, source: str, stored: Stored, verdict: Verdict, context: Mapping[str, str]) -> Prepared:

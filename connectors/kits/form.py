@@ -33,6 +33,8 @@ class Form:
     def text(self, name: str, limit: int = TEXT) -> str | None:
         """A text, trimmed; None when absent or empty. A number is taken as its text; a longer one is cut and told."""
         value = self._take(name)
+        if value is None:
+            return None
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = str(value)
         if not isinstance(value, str):
