@@ -39,7 +39,11 @@ def meaning(translate: Translate, document: Document) -> dict[str, Any]:
 
 def check(folder: Path, case: str, found: Any) -> None:
     """Hold what was found against the case's `.out.json`."""
-    path = folder / f"{case}.out.json"
     if os.environ.get("GOLDEN") == "write":
-        path.write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
-    assert orjson.loads(path.read_bytes()) == found
+        write(folder, case, found)
+    assert orjson.loads((folder / f"{case}.out.json").read_bytes()) == found
+
+
+def write(folder: Path, case: str, found: Any) -> None:
+    """Make what was found the case's answer."""
+    (folder / f"{case}.out.json").write_bytes(orjson.dumps(found, option=orjson.OPT_INDENT_2) + b"\n")
