@@ -29,11 +29,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "ledger": ("ops.ledger_cli:ledger", "Is everything accepted delivered, quarantined or in flight?"),
     "prove": ("ops.prove.cli:prove", "Attack the shell, and judge by simulation."),
     "provision": ("ops.provision_cli:provision", "Create and alter the topics."),
+    "quarantine": ("ops.quarantine_cli:quarantine", "What was set aside."),
     "route": ("ops.route_cli:route", "Who would get what, and which fields."),
     "run": ("ops.run_cli:run", "Run a role, or all of them."),
     "status": ("ops.status_cli:status", "What runs on this machine, and is it ready?"),
     "tally": ("ops.tally_cli:tally", "The derived figures."),
     "token": ("ops.token_cli:token", "Make a token and the hash that the configuration keeps."),
+    "trace": ("ops.trace_cli:trace", "The way of one document, report, incident or delivery."),
 }
 """Name -> (module:attribute, one line for the list of commands)."""
 
@@ -79,7 +81,7 @@ def _say(error: SztabError, *, as_json: bool) -> None:
     click.echo(orjson.dumps({"error": told}))
 
 
-@click.command(cls=Sztab, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(cls=Sztab)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
