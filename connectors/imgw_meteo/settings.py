@@ -17,7 +17,7 @@ class ImgwSettings(SourceSettings):
     """Pause between two polls; public clients use 5 to 10 minutes."""
     timeout_seconds: Annotated[float, Field(gt=0)] = 30.0
     """Longest wait for a whole answer."""
-    max_bytes: Annotated[int, Field(ge=1)] = 4 << 20
+    max_bytes: Annotated[int, Field(ge=1)] = 1 << 20
     """Largest answer; a day of storms in the whole country is about 100 KB."""
     zone: str = "Europe/Warsaw"
     """Time zone of the feed's times, which carry none. Not officially stated (DOMAIN 5.1, 8), hence a setting."""

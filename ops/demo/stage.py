@@ -18,7 +18,7 @@ import aiohttp
 
 from schemas.errors import Code, Unavailable
 
-ROLES: Final = ("intake", "streams", "deliver", "console")
+ROLES: Final = ("intake", "streams", "tally", "deliver", "console")
 STOP_SECONDS: Final = 25.0
 LOOK_SECONDS: Final = 0.1
 
@@ -87,7 +87,9 @@ class Stage:
         path = self.folder / "data" / "run" / f"{role}.json"
         try:
             told: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-            async with session.get(f"{told['url']}/health/ready", timeout=aiohttp.ClientTimeout(total=3)) as answer:
+            async with session.get(
+                f"{told['operation']}/health/ready", timeout=aiohttp.ClientTimeout(total=3)
+            ) as answer:
                 ready = answer.status == 200
         except (OSError, ValueError, aiohttp.ClientError, TimeoutError):
             return False
