@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "gazetteer": ("ops.gazetteer_cli:gazetteer", "Load official names and boundaries."),
     "generate": ("ops.generate_cli:generate", "Write the generated documents, or check that they are current."),
     "ledger": ("ops.ledger_cli:ledger", "Is everything accepted delivered, quarantined or in flight?"),
+    "new": ("ops.scaffold_cli:new", "Begin a connector."),
     "prove": ("ops.prove.cli:prove", "Attack the shell, and judge by simulation."),
     "provision": ("ops.provision_cli:provision", "Create and alter the topics."),
     "quarantine": ("ops.quarantine_cli:quarantine", "What was set aside."),
