@@ -15,6 +15,7 @@ import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import orjson
 
@@ -37,6 +38,12 @@ _RESERVED = (
 )
 
 Headers = tuple[tuple[str, bytes], ...]
+
+
+@lru_cache(maxsize=256)
+def _is_extension(name: str) -> bool:
+    """Whether an extension may be called so; asked for each header of each record, and always of the same few names."""
+    return _NAME.fullmatch(name) is not None and name not in _RESERVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +78,7 @@ class Envelope:
             if value is not None:
                 pairs.append((f"ce_{name}", value.encode()))
         for name, value in self.extensions.items():
-            if not _NAME.fullmatch(name) or name in _RESERVED:
+            if not _is_extension(name):
                 msg = f"{name!r} is no name of a CloudEvents extension"
                 raise ValueError(msg)
             pairs.append((f"ce_{name}", value.encode()))
