@@ -69,6 +69,10 @@ class Feed:
         self.state, self.code, self.since = state, code, datetime.now(UTC)
         return True
 
+    def lived(self) -> None:
+        """The far side answered and had nothing new: no document, but a word of it within its rhythm all the same."""
+        self.last_document_at = datetime.now(UTC)
+
     def took(self, stored: Stored, translation: Translation | None) -> None:
         """Count a new document; None: it was not understood. Notes how far the far clock is from ours."""
         self.documents += 1

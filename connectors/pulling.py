@@ -1,6 +1,7 @@
 """The loop of one pulled source: connect, read, make durable, settle in order, go on; and what an outage is."""
 
 import asyncio
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -100,14 +101,16 @@ class Pulling:
         if batch.cursor is not None and documents and documents[-1].cursor is None:
             documents[-1] = replace(documents[-1], cursor=batch.cursor)
         if not documents:
+            self._feed.lived()
             if batch.cursor is not None:
                 await self._runner.journal.note((self._feed.name, batch.cursor))
                 self._cursor = batch.cursor
             return
         answers = await self._runner.append(self._feed, documents)
-        seconds = ANSWER_SECONDS if batch.settle else 0.0
+        # One wait for the whole batch: while the broker is away, many callers do not wait one behind the other.
+        until = time.monotonic() + (ANSWER_SECONDS if batch.settle else 0.0)
         for document, answer in zip(documents, answers, strict=True):
-            await self._settle(batch, document, answer, seconds)
+            await self._settle(batch, document, answer, max(0.0, until - time.monotonic()))
 
     async def _settle(self, batch: Batch, document: Document, answer: Stored | SztabError, seconds: float) -> None:
         if isinstance(answer, SztabError):

@@ -150,10 +150,12 @@ def _roles(settings: Settings) -> Mapping[str, str]:
 
 
 def _source_rule(one: Instance) -> SourceRule:
-    """The mapping of a source's codes bears its connector's name; which event times are plausible, its settings say."""
+    """The mapping of a source's codes bears its connector's name, or the one its settings give as `codes` (file); which
+    event times are plausible, its settings say.
+    """
     usual = SourceRule()
     return SourceRule(
-        mapping=one.connector.name,
+        mapping=getattr(one.settings, "codes", one.connector.name),
         past_seconds=getattr(one.settings, "event_past_seconds", usual.past_seconds),
         future_seconds=getattr(one.settings, "event_future_seconds", usual.future_seconds),
     )

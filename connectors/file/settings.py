@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from connectors.contract import SourceSettings
+from connectors.file.mapping import load
 
 
 class FileSettings(SourceSettings):
@@ -23,3 +24,8 @@ class FileSettings(SourceSettings):
     """A gzip file that unpacks to more is not read further."""
     most_unpacked_ratio: Annotated[int, Field(ge=2)] = 200
     """A gzip file that unpacks to more than this many times its size (and 16 MiB) is not read further."""
+
+    @property
+    def codes(self) -> str:
+        """Name of the catalogue's mapping for this file's codes: that of its own mapping. Misconfigured as `load`."""
+        return load(self.mapping).name

@@ -3,7 +3,9 @@
 import pytest
 
 from connectors.file.mapping import SHIPPED, load
+from connectors.file.settings import FileSettings
 from schemas.errors import Misconfigured
+from streams.categories import built_in
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in SHIPPED.glob("*.yaml")))
@@ -54,3 +56,10 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path, content):
         load(str(path))
     if content is None:
         assert "montgomery911" in caught.value.detail
+
+
+def test_a_source_tells_which_mapping_of_the_catalogue_is_meant(tmp_path):
+    """That of its own mapping's name: connector `file` has no codes of its own."""
+    settings = FileSettings(name="x", path=tmp_path / "x.csv", mapping="montgomery911")
+    assert settings.codes == "montgomery911"
+    assert settings.codes in built_in().mappings
