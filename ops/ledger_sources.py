@@ -28,6 +28,7 @@ from schemas.topics import DECISIONS, FACTS, FEEDS, INTAKE, LANES, LOG, QUARANTI
 
 PAGE: Final = 5_000
 ASK_SECONDS: Final = 15.0
+COORDINATOR_SECONDS: Final = 15.0
 TOKEN: Final = "SZTAB_TOKEN"  # noqa: S105 - the variable's name
 REPORT, COMMAND = "Report", "Command"
 _READ: Final = {f"ce_{name}": name for name in ("factid", "kind", "reportid", "causeid", "documentid", "deliveryid")}
@@ -89,16 +90,25 @@ async def _lagging(cluster: Cluster, lags: SeparateLags, groups: Iterable[tuple[
     """Whether any of the groups has something left of its topic; a topic that does not exist holds nothing."""
     wanted = list(groups)
     known = await cluster.partitions([topic for _, topic in wanted])
-    try:
-        for group, topic in wanted:
-            parts = known.get(topic, ())
-            if parts and any(
-                lag > 0 for lag in (await lags.of(cluster.prefix + group, cluster.prefix + topic, parts)).values()
-            ):
-                return True
-    except (KafkaError, OSError) as error:
-        raise Unavailable(Code.BROKER_UNAVAILABLE, f"the lag is not told ({type(error).__name__})") from None
+    for group, topic in wanted:
+        parts = known.get(topic, ())
+        if parts and any((await _lag(lags, cluster.prefix + group, cluster.prefix + topic, parts)).values()):
+            return True
     return False
+
+
+async def _lag(lags: SeparateLags, group: str, topic: str, parts: tuple[int, ...]) -> dict[int, int]:
+    """The lag by partition; a cluster that has just started may have no coordinator for some seconds."""
+    until = time.monotonic() + COORDINATOR_SECONDS
+    while True:
+        try:
+            found = await lags.of(group, topic, parts)
+        except (KafkaError, OSError) as error:
+            if time.monotonic() > until:
+                raise Unavailable(Code.BROKER_UNAVAILABLE, f"the lag is not told ({type(error).__name__})") from None
+            await asyncio.sleep(0.5)
+        else:
+            return {part: max(lag, 0) for part, lag in found.items()}
 
 
 async def _records(cluster: Cluster, topic: str) -> AsyncIterator[tuple[Any, dict[str, str]]]:
