@@ -14,7 +14,11 @@ from ops.prove.battle import Battle, Plan
 from ops.prove.verdict import Verdict
 
 POINTS: Final = ("outputs-sent", "outputs-acknowledged", "state-sent", "state-acknowledged")
+SPECIAL_WITHIN: Final = 2000
+"""The shortest run has so many messages: poison and the like come among the first ones."""
 WARM_SECONDS: Final = 2.0
+COMPACTED_SECONDS: Final = 4.0
+"""Time in which the changelog of that attack is rolled and compacted at least once."""
 
 Strike = Callable[[Battle, EmbeddedKafka, float], Awaitable[None]]
 """Attacks a running battle. The last argument scales how much is done: 1 is the full attack."""
@@ -105,10 +109,10 @@ async def _all_brokers(battle: Battle, kafka: EmbeddedKafka, scale: float) -> No
 async def _compaction(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
     """The changelog is compacted, tombstones included, while workers are killed and start from what is left."""
     for _ in range(max(2, round(4 * scale))):
-        await asyncio.sleep(5)
+        await asyncio.sleep(COMPACTED_SECONDS)
         await battle.kill("w0")
         battle.start("w0")
-    await asyncio.sleep(5)
+    await asyncio.sleep(COMPACTED_SECONDS)
 
 
 async def _restart_with_much_state(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
@@ -141,8 +145,8 @@ def catalogue(seed: int = 1) -> Mapping[str, Attack]:
         "zombie-unnoticed": Attack(replace(base, messages=10_000, off=("pulse",)), _freeze, two),
         "brokers": Attack(replace(base, messages=10_000), _each_broker, two, brokers=True),
         "brokers-all": Attack(replace(base, messages=10_000), _all_brokers, two, brokers=True),
-        "poison": Attack(replace(base, special=_poison(base.messages, seed)), _nothing, ("w0",)),
-        "too-large": Attack(replace(base, output_bytes=20_000, special=_large(base.messages, seed)), _nothing, ("w0",)),
+        "poison": Attack(replace(base, special=_poison(seed)), _nothing, ("w0",)),
+        "too-large": Attack(replace(base, output_bytes=20_000, special=_large(seed)), _nothing, ("w0",)),
         "compaction": Attack(replace(base, messages=10_000, changelog_config=compacting), _compaction, ("w0",)),
         "empty-partition": Attack(replace(base, without_partition=3, messages=10_000), _kills, ("w0",)),
         "much-state": Attack(
@@ -154,30 +158,30 @@ def catalogue(seed: int = 1) -> Mapping[str, Attack]:
     return {name: replace(one, plan=replace(one.plan, attack=name)) for name, one in attacks.items()}
 
 
-def _poison(messages: int, seed: int) -> dict[int, bytes]:
+def _poison(seed: int) -> dict[int, bytes]:
     """Two hundred records that are rejected, and five that make the step raise."""
-    rng = random.Random(seed)
-    chosen = rng.sample(range(messages), 205)
+    chosen = random.Random(seed).sample(range(SPECIAL_WITHIN), 205)
     return {number: (b"boom %d" if at < 5 else b"poison %d") % number for at, number in enumerate(chosen)}
 
 
-def _large(messages: int, seed: int) -> dict[int, bytes]:
+def _large(seed: int) -> dict[int, bytes]:
     """Ten records whose output passes the topic's limit."""
-    return {n: b"i%07d|big50000|" % n for n in random.Random(seed).sample(range(messages), 10)}
+    return {n: b"i%07d|big50000|" % n for n in random.Random(seed).sample(range(SPECIAL_WITHIN), 10)}
 
 
 async def run(attack: Attack, kafka: EmbeddedKafka, folder: Path, scale: float = 1.0) -> Verdict:
     """Run one attack to its verdict. `scale` < 1 does less of the same, with less load."""
     plan = attack.plan
     if scale != 1.0:
-        plan = replace(plan, messages=max(4000, round(plan.messages * scale)))
+        plan = replace(plan, messages=max(SPECIAL_WITHIN, round(plan.messages * scale)))
     plan = replace(plan, replicas=len(kafka.numbers))
     battle = Battle(plan, kafka.bootstrap_servers, folder, attack.workers)
     await battle.prepare()
     try:
         for name in attack.workers:
             battle.start(name)
-        await asyncio.sleep(WARM_SECONDS)
+        for name in attack.workers:
+            await battle.joined(name)
         battle.load()
         await asyncio.sleep(WARM_SECONDS)
         await attack.strike(battle, kafka, scale)

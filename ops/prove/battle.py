@@ -148,7 +148,7 @@ class Battle:
             "deleted_at": plan.deleted_at,
             "armed": armed,
         }
-        with (self._folder / f"{self.prefix}{name}.log").open("ab") as log:
+        with self._log(name).open("ab") as log:
             self._workers[name] = subprocess.Popen(
                 [sys.executable, "-m", "ops.prove.worker"],
                 stdout=log,
@@ -185,9 +185,16 @@ class Battle:
             await asyncio.sleep(0.02)
         return True
 
-    def running(self, name: str) -> bool:
-        """Does the worker's process run?"""
-        return name in self._workers and self._workers[name].poll() is None
+    async def joined(self, name: str, seconds: float = 60.0) -> None:
+        """Wait until the worker is a member of the group: its log says what it owns. TimeoutError when it never is."""
+        log, deadline = self._log(name), time.monotonic() + seconds
+        while b"ownership" not in await asyncio.to_thread(log.read_bytes):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{name} did not join: see {log}")
+            await asyncio.sleep(0.05)
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{self.prefix}{name}.log"
 
     def event(self) -> None:
         """Something happened now; the stall around it will be measured."""
