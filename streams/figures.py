@@ -173,17 +173,14 @@ class Book:
         heappush(heap, (start, key))
         while heap[0][0] < self._newest[owner] - self._keep_s:
             _, old = heappop(heap)
-            if old in self._table:
-                self._table.pop(old)
+            self._table.pop(old, None)
             self.dirty.discard(old)
 
     def figures(self) -> Iterable[tuple[str, Figure]]:
         """The figures that were not told yet, by key, and from now on they count as told."""
         keys, self.dirty = sorted(self.dirty), set()
         for key in keys:
-            entry: Entry | None = self._table.get(key)
-            if entry is not None:
-                yield key, figure(key, entry)
+            yield key, figure(key, self._table[key])
 
 
 def figure(key: str, entry: Entry) -> Figure:

@@ -84,7 +84,8 @@ def load(contents: Mapping[str, bytes]) -> Gazetteer:
     mistakes = [f"{name}: is missing" for name in FILES if name not in contents]
     if mistakes:
         raise refused(mistakes)
-    about = checked(AboutShape, read_yaml(contents["about.yaml"].decode(), "about.yaml"), "about.yaml")
+    about_text = contents["about.yaml"].decode(errors="replace")
+    about = checked(AboutShape, read_yaml(about_text, "about.yaml"), "about.yaml")
     tables = {name: _rows(SpotShape, name, contents[name], mistakes) for name in FILES[2:5]}
     posts = _rows(PostShape, "roads.csv", contents["roads.csv"], mistakes)
     outlines = read_outlines("areas.geojson", contents["areas.geojson"], mistakes)

@@ -136,7 +136,7 @@ def load(data: Any, gazetteer: Gazetteer, where: str = "territory.yaml") -> Terr
         version=digest([shape.model_dump(mode="json"), gazetteer.version]),
         gazetteer=gazetteer,
         _codes=codes,
-        _outlines=_outlines(units, codes, gazetteer),
+        _outlines=_outlines(codes, gazetteer),
     )
 
 
@@ -159,12 +159,12 @@ def _mistakes(shape: TerritoryShape, where: str) -> list[str]:
     return found
 
 
-def _outlines(units: Mapping[str, Unit], codes: Mapping[str, str], gazetteer: Gazetteer) -> dict[str, _Outline]:
+def _outlines(codes: Mapping[str, str], gazetteer: Gazetteer) -> dict[str, _Outline]:
     by_unit: dict[str, list[Area]] = {}
     for area in gazetteer.areas:
         owner = next((codes[area.teryt[:n]] for n in _CODE_LENGTHS if area.teryt[:n] in codes), None)
-        if owner in units:
-            by_unit.setdefault(str(owner), []).append(area)
+        if owner is not None:
+            by_unit.setdefault(owner, []).append(area)
     found = {}
     for name, areas in sorted(by_unit.items()):
         whole = shapely.union_all([area.shape for area in areas])

@@ -152,3 +152,13 @@ def test_a_crash_anywhere_changes_nothing(times, crash, back):
     for offset, counted in log[max(0, min(crash, len(log)) - back) :]:
         second.count(offset, counted)
     assert crashed == straight
+
+
+def test_ids_are_remembered_for_so_long(monkeypatch: pytest.MonkeyPatch):
+    """A repeat is known while the shell may bring one, not for ever."""
+    monkeypatch.setattr("streams.figures.REMEMBERED_IDS", 2)
+    table: dict[str, list[Any]] = {}
+    book = Book(table, 1e9)
+    for offset, name in enumerate(["a", "b", "b", "c", "a"]):
+        book.count(offset, one(0, id=name))
+    assert table["f|u|600|0"][0] == 4

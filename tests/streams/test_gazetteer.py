@@ -166,3 +166,32 @@ def test_built_in_outlines_lie_within_their_error(shared: Path, code, file):
     )
     distance = shapely.hausdorff_distance(ours.shape.boundary, theirs.boundary, densify=0.05)
     assert distance <= ours.error_m
+
+
+def test_tables_that_cannot_be_read_are_named():
+    """Bytes that are no UTF-8 and an outline that is none are mistakes like any other, all named."""
+    bad = contents(
+        areas='{"features": [{"properties": {"teryt": "3061", "name": "x", "error_m": 1}, "geometry": {}}, 7]}'
+    )
+    bad["units.csv"] = b"\xff\xfe"
+    with pytest.raises(Misconfigured) as caught:
+        load(bad)
+    for part in ("units.csv: not a UTF-8 table", "features.0: the geometry is no Polygon", "features.1: "):
+        assert part in caught.value.detail
+    with pytest.raises(Misconfigured, match=r"about\.yaml"):
+        load(contents() | {"about.yaml": b"\xff: ["})
+
+
+def test_a_gazetteer_may_know_little():
+    """No outlines, no points, a gmina whose powiat is not told: names still lead to codes, and to no point."""
+    gazetteer = load(
+        contents(
+            areas='{"features": []}',
+            units="teryt,name,kind,lat,lon,radius_m\n3007112,Żelazków,gmina,,,\n",
+            localities="simc,name,teryt,lat,lon,radius_m\n0211240,Borków,3007112,,,\n",
+        )
+    )
+    found = gazetteer.find(Place(locality="Borków", gmina="Żelazków"))
+    assert found is not None
+    assert (found.spot.teryt, found.spot.lat) == ("3007112", None)
+    assert gazetteer.area_at(0, 0) is None

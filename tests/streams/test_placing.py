@@ -1,11 +1,13 @@
 """Unit and point of a report."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schemas.finding import FindingCode
 from schemas.place import Obtained
+from streams.gazetteer import Spot
 from streams.placing import place_report
 from tests.streams.places import reference, report, two_units
 
@@ -123,3 +125,12 @@ def test_every_report_gets_a_unit(remembered):
     """Whatever is told, there is a unit."""
     for place in ({}, {"locality": "x"}, position(0, 0), {"teryt": "1465011"}, {"road": "A2", "road_km": 9.0}):
         assert place_report(report({"place": place}).told, two_units().territory, remembered).unit
+
+
+def test_a_code_without_a_point_still_decides():
+    """A gazetteer that has a name but no coordinates: the unit is known, the point is not, and that is said."""
+    base = reference().territory
+    bare = replace(base.gazetteer, simc={"0211240": Spot("Borków", "3007112", "0211240", None, None, 3_000)})
+    told = report({"caller_network": None, "place": {"simc": "0211240"}}).told
+    found = place_report(told, replace(base, gazetteer=bare), None)
+    assert (found.unit, found.place.teryt, codes(found)) == ("kmp-kalisz", "3007112", {FindingCode.PLACE_UNKNOWN})

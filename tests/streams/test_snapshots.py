@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.envelope import attribute
 from schemas.errors import Code, Rejected
-from schemas.finding import FindingCode
+from schemas.finding import Finding, FindingCode
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
 from schemas.report import Mode
 from schemas.topics import CIVIL
@@ -172,3 +172,10 @@ def test_what_is_shown_is_what_the_changes_add_up_to(sets, seed):
                 (shown.discard if one.withdrawn else shown.add)(one.notice.notice_id)
         expected = set(names) if complete else expected | set(names)
     assert shown == expected
+
+
+def test_the_finding_is_not_doubled():
+    """A source that says itself that the area is missing is not told so twice."""
+    said = Finding(code=FindingCode.AREA_MISSING, at="/teryt", detail="x")
+    found = Feed().take(snapshot(notice("a", teryt=(), findings=(said,))))
+    assert {one.notice.findings for one in found} == {(said,)}

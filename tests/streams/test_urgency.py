@@ -48,3 +48,9 @@ def test_mistakes_are_named():
         )
     with pytest.raises(Misconfigured, match=r"rules\.0\.then"):
         urgency.load("{version: 1, rules: [{name: a, when: {}, then: now}]}")
+
+
+def test_without_any_rule_the_category_decides():
+    """Rules that none holds leave the category's default."""
+    noise = categories.built_in().category("order.noise")
+    assert urgency.UrgencyRules((), "x").decide(report().told, noise) == (Urgency.ORDINARY, "category-default")
