@@ -88,12 +88,14 @@ def _schemas() -> Schema:
     finding = Finding.model_json_schema(ref_template="#/components/schemas/{model}")
     request = Command.model_json_schema(ref_template="#/components/schemas/{model}")
     nested = {**finding.pop("$defs", {}), **request.pop("$defs", {})}
-    held = {"enum": ["broker", "journal"], "description": "Where it is held when the answer goes out."}
     asked = {name: one for name, one in request["properties"].items() if name not in IDENTITY and name != "mode"}
     asked["idempotency_key"] = _text("The same key is the same command; a fresh one for every new intention.")
+    return {**nested, "Finding": finding, **_documents(), **_commands(asked), **_operation()}
+
+
+def _documents() -> Schema:
+    held = {"enum": ["broker", "journal"], "description": "Where it is held when the answer goes out."}
     return {
-        **nested,
-        "Finding": finding,
         "Document": {
             "type": "object",
             "description": "What the source's connector understands; see its README. Unknown fields are kept.",
@@ -123,6 +125,11 @@ def _schemas() -> Schema:
             detail=_text("The same for a person."),
             pointer=_text("JSON pointer into the document."),
         ),
+    }
+
+
+def _commands(asked: Schema) -> Schema:
+    return {
         "CommandRequest": {"type": "object", "required": ["verb"], "properties": asked},
         "CommandDone": _object(
             ("fact_id", "kind", "incident_id"),
@@ -138,6 +145,11 @@ def _schemas() -> Schema:
             held=_text("Where it is held."),
             status=_text("Where to ask."),
         ),
+    }
+
+
+def _operation() -> Schema:
+    return {
         "Ready": _object(
             ("ready", "why"),
             ready={"type": "boolean", "description": "Whether it is."},
