@@ -90,7 +90,7 @@ def _schemas() -> Schema:
     nested = {**finding.pop("$defs", {}), **request.pop("$defs", {})}
     asked = {name: one for name, one in request["properties"].items() if name not in IDENTITY and name != "mode"}
     asked["idempotency_key"] = _text("The same key is the same command; a fresh one for every new intention.")
-    return {**nested, "Finding": finding, **_documents(), **_commands(asked), **_operation()}
+    return {**nested, "Finding": finding, **_documents(), **_commands(asked), **_told()}
 
 
 def _documents() -> Schema:
@@ -148,7 +148,7 @@ def _commands(asked: Schema) -> Schema:
     }
 
 
-def _operation() -> Schema:
+def _told() -> Schema:
     return {
         "Ready": _object(
             ("ready", "why"),

@@ -105,7 +105,7 @@ async def _calm(running: Sequence[Running]) -> None:
     gc.set_threshold(*COLLECT)
     gc.disable()
     try:
-        while not all(one.shell.health().held for one in running) or any(one.recovering() for one in running):  # noqa: ASYNC110 - the shells tell it in no other way
+        while any(one.observer.holding is None or one.recovering() for one in running):  # noqa: ASYNC110 - the shells tell it in no other way
             await asyncio.sleep(LOOK_SECONDS)
     finally:
         gc.freeze()
