@@ -80,7 +80,7 @@ def text(done: Summary) -> str:
         f"{done.rows} rows{known}: {done.accepted} accepted, {done.repeated} repeated, {done.quarantined} quarantined",
         f"{done.seconds:.1f} s, {done.messages_per_second:.0f} messages/s, journal of node {done.node}",
     ]
-    if not done.accepted and not done.quarantined:
+    if done.nothing_new:
         lines.append("nothing new")
     if done.clock:
         lines.append(f"clock of the territory: {done.clock}" if done.ticked else f"clock not set: {done.clock}")

@@ -52,6 +52,11 @@ class Summary:
         """Whether all was done that was asked: the exit status."""
         return self.complete and self.ticked
 
+    @property
+    def nothing_new(self) -> bool:
+        """Whether the installation knew all of it before."""
+        return not self.accepted and not self.quarantined
+
     def as_json(self) -> dict[str, Any]:
         """For `--json`."""
-        return asdict(self) | {"messages_per_second": self.messages_per_second, "nothing_new": self.accepted == 0}
+        return asdict(self) | {"messages_per_second": self.messages_per_second, "nothing_new": self.nothing_new}
