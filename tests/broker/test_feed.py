@@ -1,4 +1,4 @@
-"""`sztab feed` on a real broker: every row once, whatever stops it; nothing new when run again; the clock at the end."""
+"""`sztab feed` on a real broker: every row once, whatever stops it; run again nothing is new; the clock in the end."""
 
 import asyncio
 import gzip
