@@ -12,9 +12,9 @@ from typing import Final
 from rapidfuzz import fuzz
 
 from schemas.summary import Evidence, Explanation
-from streams.incident_state import Incident, Sighting
+from streams.incident_state import Candidate, Incident, Sighting
 from streams.lifecycle import OVER
-from streams.match_weights import LikenessShape, Weights, likeness_bits
+from streams.match_weights import SLOT_MS, STEP_BITS, Bounds, Likeness, Weights, vagueness
 
 METRES_PER_DEGREE: Final = 111_195.0
 """Of latitude, on a sphere of 6,371 km; the error below 0.6 % is nothing beside the positions' own."""
@@ -41,6 +41,34 @@ def metres_between(one: Sighting, other: Sighting) -> float | None:
     return math.hypot(north, east)
 
 
+def worth_a_look(weights: Weights, report: Sighting, candidates: Iterable[Candidate]) -> list[str]:
+    """Ids of the candidates that the best words could still bring to the threshold of suggestion.
+
+    By the place, kind and last time that their cell lists, with `GRACE_M` and a slot of time of grace: what is left out
+    could be a match only if the incident's reports lay further apart than that.
+    """
+    shape = weights.shape
+    words = (weights.text.most if report.text else 0.0) + (weights.street.most if report.street else 0.0)
+    lacking = shape.suggest_bits - shape.prior_bits - shape.source.different - words - shape.least_bits
+    lat, lon, at_ms, own = report.lat or 0.0, report.lon or 0.0, report.at_ms, vagueness(report.sigma_m)
+    east_m = METRES_PER_DEGREE * math.cos(math.radians(lat))
+    found: list[str] = []
+    rules: dict[str, Bounds] = {}
+    for incident_id, its_lat, its_lon, kind, seen_ms in candidates:
+        bounds = rules.get(kind)
+        if bounds is None:
+            bounds = rules[kind] = weights.bounds(report.category, kind, own)
+        north, east = (lat - its_lat) * METRES_PER_DEGREE, (lon - its_lon) * east_m
+        squared = north * north + east * east
+        if squared > bounds.reach_squared[0] or at_ms - seen_ms > bounds.longest_ms:
+            continue
+        time_bits = bounds.time_bits[(at_ms - seen_ms) // SLOT_MS] if at_ms > seen_ms else bounds.time_bits[0]
+        needed = int((lacking - bounds.kind_bits - time_bits) // STEP_BITS)
+        if needed < len(bounds.reach_squared) and squared <= bounds.reach_squared[max(0, needed)]:
+            found.append(incident_id)
+    return found
+
+
 def best(weights: Weights, report: Sighting, shared: frozenset[str], incidents: Iterable[Incident]) -> Match | None:
     """The incident that the report most likely belongs to, if it reaches the threshold of suggestion.
 
@@ -63,10 +91,10 @@ def score(weights: Weights, report: Sighting, shared: frozenset[str], incident: 
     source = shape.source.same if report.system == seen.system else shape.source.different
     ids = _shared_bits(weights, common) if common else 0.0
     sure = shape.prior_bits + place + time + kind + source + ids
-    if sure + shape.text.points[-1][1] + shape.street.points[-1][1] < shape.suggest_bits:
+    if sure + weights.text.most + weights.street.most < shape.suggest_bits:
         return None
-    text = max(_likeness(shape.text, report.text, one.text) for one in incident.sightings)
-    street = max(_likeness(shape.street, report.street, one.street) for one in incident.sightings)
+    text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
+    street = max([_likeness(weights.street, report.street, one.street) for one in incident.sightings])
     bits = sure + text + street
     if bits < shape.suggest_bits:
         return None
@@ -116,14 +144,15 @@ def _nearest(
     """
     found: tuple[Sighting, float, float, float | None] | None = None
     for seen in incident.sightings:
-        metres = metres_between(report, seen)
-        if metres is not None and metres > reach_m + report.sigma_m + seen.sigma_m:
-            return None
+        metres, place = metres_between(report, seen), 0.0
+        if metres is not None:
+            if metres > reach_m + report.sigma_m + seen.sigma_m:
+                return None
+            place = weights.distance_bits(metres, _sigma(weights, report, seen))
         gap = abs(report.at_ms - seen.at_ms)
         if gap > incident.window_ms:
             continue
         time = weights.time_bits(gap, incident.window_ms)
-        place = 0.0 if metres is None else weights.distance_bits(metres, _sigma(weights, report, seen))
         if found is None or place + time > found[1] + found[2]:
             found = seen, place, time, metres
     return found
@@ -141,7 +170,5 @@ def _shared_bits(weights: Weights, common: Iterable[str]) -> float:
     return bits[0] + min(len(bits) - 1, 3)
 
 
-def _likeness(shape: LikenessShape, one: str, other: str) -> float:
-    if one.count(" ") + 1 < shape.words or other.count(" ") + 1 < shape.words or not one or not other:
-        return 0.0
-    return likeness_bits(shape, fuzz.token_set_ratio(one, other))
+def _likeness(table: Likeness, one: str, other: str) -> float:
+    return table.bits(fuzz.token_set_ratio(one, other)) if one and other else 0.0

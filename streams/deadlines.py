@@ -6,12 +6,11 @@ was accepted meanwhile) is found to be so when its time comes; so double, late a
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from schemas.incident import DeadlinePassed, IncidentDormant, IncidentState
 from schemas.wire import derived_id
-from streams import incident_memory
+from streams import incident_grid
 from streams.incident_state import Incident, Queue, Territory
 from streams.incident_summary import with_flags
 from streams.incident_turn import Cause, Turn, moment
@@ -25,14 +24,10 @@ LEAST_RECHECK_MS: Final = 60_000
 
 def arm(turn: Turn, duration_ms: int, kind: str, incident_id: str, mark_ms: int) -> None:
     """Let a deadline come after `duration_ms`. `mark_ms` tells it from an earlier one of the same incident."""
-    territory = turn.territory
-    due = territory.now_ms + duration_ms
-    found = next((one for one in territory.queues if one.duration_ms == duration_ms), None)
-    queue = found or Queue(duration_ms, 0, 0, due)
+    due = turn.now_ms + duration_ms
+    queue = turn.queues.get(duration_ms) or Queue(duration_ms, 0, 0, due)
     turn.put(_key(turn.unit, queue, queue.end), (due, kind, incident_id, mark_ms))
-    grown = replace(queue, end=queue.end + 1)
-    others = [one for one in territory.queues if one.duration_ms != duration_ms]
-    turn.territory = replace(territory, queues=tuple(sorted((*others, grown), key=_duration)))
+    turn.queues[duration_ms] = queue._replace(end=queue.end + 1)
 
 
 def next_due(territory: Territory) -> int | None:
@@ -43,8 +38,8 @@ def next_due(territory: Territory) -> int | None:
 def pass_due(turn: Turn) -> None:
     """Let everything pass that is due by the territory's time, earliest first, at most `AT_ONCE`."""
     for _ in range(AT_ONCE):
-        queue = min(turn.territory.queues, key=lambda one: (one.due_ms, one.duration_ms), default=None)
-        if queue is None or queue.due_ms > turn.territory.now_ms:
+        queue = min(turn.queues.values(), key=_due, default=None)
+        if queue is None or queue.due_ms > turn.now_ms:
             return
         due, kind, incident_id, mark_ms = _take(turn, queue)
         incident = turn.incident(incident_id)
@@ -67,11 +62,10 @@ def _take(turn: Turn, queue: Queue) -> tuple[int, str, str, int]:
     key = _key(turn.unit, queue, queue.first)
     taken: tuple[int, str, str, int] = turn.get(key)
     turn.drop(key)
-    others = [one for one in turn.territory.queues if one is not queue]
+    del turn.queues[queue.duration_ms]
     if queue.first + 1 < queue.end:
         following = turn.get(_key(turn.unit, queue, queue.first + 1))
-        others.append(replace(queue, first=queue.first + 1, due_ms=following[0]))
-    turn.territory = replace(turn.territory, queues=tuple(sorted(others, key=_duration)))
+        turn.queues[queue.duration_ms] = queue._replace(first=queue.first + 1, due_ms=following[0])
     return taken
 
 
@@ -91,11 +85,11 @@ def _dormant(turn: Turn, incident: Incident, _due: int, mark_ms: int) -> None:
     """Nothing was heard for the window: no candidate any more. Otherwise looked at again a quarter window later."""
     if incident.summary.state is IncidentState.MERGED:
         return
-    if incident.news_ms + incident.window_ms > turn.territory.now_ms:
+    if incident.news_ms + incident.window_ms > turn.now_ms:
         recheck = max(incident.window_ms // 4, LEAST_RECHECK_MS)
         arm(turn, recheck, DORMANT, incident.summary.incident_id, mark_ms)
         return
-    turn.tell(IncidentDormant(), incident_memory.leave(turn, incident), dormant=True)
+    turn.tell(IncidentDormant(), incident_grid.leave(turn, incident), dormant=True)
 
 
 _PASSED: Final[Mapping[str, Callable[[Turn, Incident, int, int], None]]] = {
@@ -105,8 +99,8 @@ _PASSED: Final[Mapping[str, Callable[[Turn, Incident, int, int], None]]] = {
 }
 
 
-def _duration(queue: Queue) -> int:
-    return queue.duration_ms
+def _due(queue: Queue) -> tuple[int, int]:
+    return queue.due_ms, queue.duration_ms
 
 
 def _key(unit: str, queue: Queue, at: int) -> str:

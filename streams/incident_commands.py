@@ -20,7 +20,7 @@ from schemas.incident import (
     SupplementsRead,
 )
 from schemas.summary import StageTime
-from streams import deadlines, incident_handover, incident_memory, incident_moves
+from streams import deadlines, incident_grid, incident_handover, incident_memory, incident_moves
 from streams.deadlines import NOT_RECEIVED, UNANSWERED
 from streams.incident_state import Incident
 from streams.incident_summary import RESOURCES
@@ -103,7 +103,7 @@ def _go_on(turn: Turn, command: Command, incident: Incident) -> Code | None:
     }
     if command.resource is not None and command.resource not in summary.resources:
         changes["resources"] = (*summary.resources, command.resource)[:RESOURCES]
-    following = replace(incident, news_ms=turn.territory.now_ms)
+    following = replace(incident, news_ms=turn.now_ms)
     change = StateChanged(
         verb=verb.value,
         before=summary.state,
@@ -113,7 +113,7 @@ def _go_on(turn: Turn, command: Command, incident: Incident) -> Code | None:
         resource=command.resource,
     )
     if verb is Verb.REOPEN:
-        following = replace(following, asking_ms=turn.territory.now_ms)
+        following = replace(following, asking_ms=turn.now_ms)
         changes["flags"] = tuple(flag for flag in summary.flags if flag != UNANSWERED)
         deadlines.asking(turn, following)
     turn.tell(change, following, **changes)
@@ -134,7 +134,7 @@ def _hand_over(turn: Turn, command: Command, incident: Incident) -> Code | None:
         return Code.FIELD_MISSING
     if command.to_unit == turn.unit:
         return Code.FIELD_INVALID
-    following = replace(incident, handed_ms=turn.territory.now_ms, news_ms=turn.territory.now_ms)
+    following = replace(incident, handed_ms=turn.now_ms, news_ms=turn.now_ms)
     flags = tuple(flag for flag in incident.summary.flags if flag != NOT_RECEIVED)
     change = IncidentHandedOver(to_unit=command.to_unit, actor=command.actor)
     told = turn.tell(change, following, state=IncidentState.HANDED_OVER, handed_to=command.to_unit, flags=flags)
@@ -158,7 +158,9 @@ def _recategorise(turn: Turn, command: Command, incident: Incident) -> Code | No
     urgency = command.urgency or incident.summary.urgency
     following = replace(incident, by_person=True, window_ms=known.window_ms)
     change = IncidentRecategorised(category=code, urgency=urgency, actor=command.actor)
-    turn.tell(change, following, category=code, cap_category=known.cap, urgency=urgency)
+    told = turn.tell(change, following, category=code, cap_category=known.cap, urgency=urgency)
+    if not told.summary.dormant:
+        turn.save(incident_grid.stand(turn, told))
     return None
 
 

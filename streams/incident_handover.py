@@ -20,7 +20,7 @@ from schemas.report import Reference, ReportNormalised
 from schemas.summary import IncidentState, IncidentSummary, Stage, StageTime
 from schemas.topics import LOG
 from schemas.wire import derived_id, type_name
-from streams import deadlines, incident_memory
+from streams import deadlines, incident_grid, incident_memory
 from streams.contract import Output
 from streams.deadlines import NOT_RECEIVED
 from streams.incident_state import Incident, Sighting
@@ -43,8 +43,8 @@ def give(turn: Turn, incident: Incident, command: Command) -> None:
     to_unit = incident.summary.handed_to or ""
     extensions = {"kind": RECEIVE, "causeid": command.command_id, "actor": command.actor}
     _send(turn, to_unit, incident.summary, extensions)
-    left = incident_memory.leave(turn, incident)
-    turn.save(replace(left, gone_to=to_unit, touched_ms=turn.territory.append_ms))
+    left = incident_grid.leave(turn, incident)
+    turn.save(replace(left, gone_to=to_unit, touched_ms=turn.append_ms))
 
 
 def arrived(turn: Turn, summary: IncidentSummary, headers: Mapping[str, str]) -> None:
@@ -82,7 +82,7 @@ def forward_command(turn: Turn, unit: str, command: Command) -> None:
 
 
 def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> None:
-    from_unit, now = summary.unit, turn.territory.now_ms
+    from_unit, now = summary.unit, turn.now_ms
     turn.because(Cause(command_id, actor=actor, headers=turn.cause_headers()))
     stages = stamped(summary.stages, StageTime(stage=Stage.ACCEPTED, at=turn.now, how="measured", by=actor))
     incident = Incident(
@@ -97,9 +97,10 @@ def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> 
         handed_ms=0,
         window_ms=turn.reference.category(summary.category).window_ms,
         cell="",
+        listed=None,
         by_person=True,
         gone_to="",
-        touched_ms=turn.territory.append_ms,
+        touched_ms=turn.append_ms,
     )
     before = turn.incident(summary.incident_id)
     if before is not None:
@@ -113,7 +114,7 @@ def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> 
         )
     turn.tell(
         IncidentReceived(from_unit=from_unit, actor=actor),
-        incident_memory.stand(turn, incident),
+        incident_grid.stand(turn, incident),
         state=IncidentState.ACCEPTED,
         handed_to=None,
         stages=stages,

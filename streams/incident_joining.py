@@ -15,14 +15,13 @@ from schemas.incident import (
 )
 from schemas.report import ReportNormalised, Revision, Urgency
 from schemas.summary import Suggestion
-from streams import deadlines, incident_memory
+from streams import deadlines, incident_grid, incident_memory
 from streams.categories import UNKNOWN
 from streams.incident_state import Incident, KnownReport, Sighting
 from streams.incident_summary import Gist, better_place, joined, opened, with_flags, with_suggestion
 from streams.incident_turn import Turn
 
 CANCELLED: Final = "cancelled-by-source"
-SIGHTINGS: Final = 3
 ELSEWHERE: Final = -1
 """Ordinal of a report that is not listed here: forwarded, or held late."""
 
@@ -39,7 +38,7 @@ class Arrival(NamedTuple):
 
 def new_incident(turn: Turn, held: Gist, seen: Sighting, incident_id: str, shared: tuple[str, ...]) -> Incident:
     """An incident of this one report, not told and not saved yet."""
-    now = turn.territory.now_ms
+    now = turn.now_ms
     return Incident(
         summary=opened(held, incident_id, turn.unit, turn.now),
         sightings=(seen,),
@@ -52,9 +51,10 @@ def new_incident(turn: Turn, held: Gist, seen: Sighting, incident_id: str, share
         handed_ms=0,
         window_ms=turn.reference.category(held.category).window_ms,
         cell="",
+        listed=None,
         by_person=False,
         gone_to="",
-        touched_ms=turn.territory.append_ms,
+        touched_ms=turn.append_ms,
     )
 
 
@@ -77,11 +77,11 @@ def join(turn: Turn, incident: Incident, arrival: Arrival, why: Explanation, *, 
         shared=tuple(dict.fromkeys((*incident.shared, *arrival.shared)))[-incident_memory.SHARED_LIMIT :],
         place_thread=held.thread_id if placed else incident.place_thread,
         next_report=incident.next_report + 1,
-        news_ms=turn.territory.now_ms,
+        news_ms=turn.now_ms,
     )
-    if incident.summary.state is not IncidentState.MERGED and (placed or woken):
-        summary = following.summary.model_copy(update={"place": changes.get("place", following.summary.place)})
-        following = incident_memory.stand(turn, replace(following, summary=summary))
+    if placed:
+        following = replace(following, summary=following.summary.model_copy(update={"place": held.place}))
+    following = incident_grid.stand(turn, following)
     following = turn.tell(change, following, body, **changes)
     know(turn, arrival.told, held, following.summary.incident_id, incident.next_report, arrival.shared)
     if woken:
@@ -112,7 +112,7 @@ def consequences(turn: Turn, incident: Incident, arrival: Arrival, *, history: b
         before, source = incident.summary.state, arrival.held.source
         change = StateChanged(verb="reopen", before=before, after=IncidentState.OPEN, actor=source)
         changes: dict[str, Any] = {"state": IncidentState.OPEN, "refused_reason": None}
-        incident = turn.tell(change, replace(incident, asking_ms=turn.territory.now_ms), **changes)
+        incident = turn.tell(change, replace(incident, asking_ms=turn.now_ms), **changes)
         deadlines.asking(turn, incident)
 
 
@@ -128,7 +128,8 @@ def _recategorised(turn: Turn, incident: Incident, held: Gist) -> Incident:
         return incident
     change = IncidentRecategorised(category=category, urgency=urgency, actor=held.source)
     wider = replace(incident, window_ms=turn.reference.category(category).window_ms)
-    return turn.tell(change, wider, category=category, cap_category=cap, urgency=urgency)
+    told = turn.tell(change, wider, category=category, cap_category=cap, urgency=urgency)
+    return turn.save(incident_grid.stand(turn, told))
 
 
 def flagged(turn: Turn, incident: Incident, flag: str, report_id: str) -> Incident:
@@ -160,13 +161,12 @@ def know(
 
 
 def _sightings(incident: Incident, seen: Sighting, *, placed: bool, history: bool) -> tuple[Sighting, ...]:
-    """The one that opened, the one that gave the place, the last one."""
+    """The one that gave the place, and the last one."""
     if history:
         return incident.sightings
-    first, *others = incident.sightings or (seen,)
-    middle = [seen] if placed else others[:1]
-    kept = {one.report_id: one for one in (first, *middle, seen)}
-    return tuple(kept.values())[:SIGHTINGS]
+    if placed or not incident.sightings:
+        return (seen,)
+    return incident.sightings[0], seen
 
 
 def told_digest(told: ReportNormalised) -> str:

@@ -21,7 +21,7 @@ from schemas.incident import (
 from schemas.report import Urgency
 from schemas.summary import IncidentSummary
 from schemas.wire import derived_id
-from streams import deadlines, incident_memory
+from streams import deadlines, incident_grid, incident_memory
 from streams.incident_joining import new_incident
 from streams.incident_state import Incident, KnownReport
 from streams.incident_summary import (
@@ -71,9 +71,9 @@ def unlink(turn: Turn, command: Command, incident: Incident) -> Code | None:
     held = Gist.model_validate_json(known.gist)
     own = derived_id("incident", command.report_id, command.command_id)
     _unlink(turn, command.report_id, known, incident, own)
-    seen = sighting(held, turn.reference.weights.shape.largest_uncertainty_m)
+    seen = sighting(held, turn.reference.weights.shape)
     opened = new_incident(turn, held, seen, own, incident_memory.shared_keys(turn, held))
-    opened = turn.tell(_by_person(command.report_id), incident_memory.stand(turn, opened))
+    opened = turn.tell(_by_person(command.report_id), incident_grid.stand(turn, opened))
     _moved(turn, command.report_id, known, own, 0, held)
     incident_memory.remember(turn, (f"i|{turn.unit}|{own}",))
     deadlines.asking(turn, opened)
@@ -139,7 +139,7 @@ def _unlink(turn: Turn, report_id: str, known: KnownReport, incident: Incident, 
 def _join(turn: Turn, report_id: str, known: KnownReport, target: Incident) -> None:
     held = Gist.model_validate_json(known.gist)
     at = target.next_report
-    following = replace(target, next_report=at + 1, news_ms=turn.territory.now_ms)
+    following = replace(target, next_report=at + 1, news_ms=turn.now_ms)
     turn.tell(_by_person(report_id), following, **joined(target.summary, held, history=False))
     _moved(turn, report_id, known, target.summary.incident_id, at, held)
 
@@ -174,7 +174,7 @@ def _merge(turn: Turn, command: Command, incident: Incident, target: Incident) -
     )
     turn.tell(
         merged,
-        incident_memory.leave(turn, incident),
+        incident_grid.leave(turn, incident),
         state=IncidentState.MERGED,
         merged_into=into.incident_id,
         suggestions=(),
@@ -202,11 +202,11 @@ def _take_reports(turn: Turn, incident: Incident, target: Incident) -> Incident:
 
 def _woken(turn: Turn, target: Incident) -> Incident:
     """The target as a candidate again: something new is known of it."""
-    awake = replace(target, news_ms=turn.territory.now_ms)
+    awake = replace(target, news_ms=turn.now_ms)
     if not target.summary.dormant:
         return awake
     deadlines.watching(turn, awake)
-    return incident_memory.stand(turn, awake)
+    return incident_grid.stand(turn, awake)
 
 
 def _united(into: IncidentSummary, source: IncidentSummary, moved: int) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from schemas.report import Mode
 from schemas.topics import NOTICES_NOW
 from schemas.unit import Observation
 from schemas.wire import type_name
-from streams import correlate, incident_memory
+from streams import correlate, incident_grid, incident_memory
 from streams.contract import Output
 from streams.incident_state import Sighting
 from streams.incident_summary import milliseconds, with_flags
@@ -30,7 +30,7 @@ def changed(turn: Turn, change: NoticeChanged, trace: Mapping[str, str]) -> None
     if (known is not None and known[0] == digest) or (known is None and change.withdrawn):
         return
     ends_ms = milliseconds(notice.ends_at) if notice.ends_at is not None else 0
-    turn.put(key, (digest, turn.territory.append_ms if change.withdrawn else ends_ms))
+    turn.put(key, (digest, turn.append_ms if change.withdrawn else ends_ms))
     if known is None:
         incident_memory.remember(turn, (key,))
     headers = {**trace, "mode": notice.mode.value, "noticeid": notice.notice_id}
@@ -62,7 +62,7 @@ def observed(turn: Turn, observation: Observation, trace: Mapping[str, str]) -> 
         text="",
         street="",
     )
-    near = [one for one in incident_memory.candidates(turn, Mode.REAL, seen, ()) if not one.gone_to]
+    near = incident_grid.near(turn, Mode.REAL, seen)
     match = correlate.best(turn.reference.weights, seen, frozenset(), near)
     if match is not None:
         turn.because(Cause(observation.report_id, ("observation", observation.from_unit), headers=trace))

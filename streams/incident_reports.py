@@ -6,7 +6,7 @@ from schemas.incident import Explanation, IncidentOpened, ReportHeldLate, Report
 from schemas.report import ReportNormalised, Revision
 from schemas.summary import Evidence
 from schemas.wire import derived_id
-from streams import correlate, deadlines, incident_handover, incident_memory
+from streams import correlate, deadlines, incident_grid, incident_handover, incident_memory
 from streams.incident_joining import (
     CANCELLED,
     ELSEWHERE,
@@ -41,11 +41,11 @@ def received(turn: Turn, told: ReportNormalised, raw: bytes, trace: Mapping[str,
         return
     turn.because(Cause(report.report_id, headers=headers))
     held = gist(told)
-    if turn.territory.append_ms - milliseconds(report.received_at) > turn.reference.seen_ms:
+    if turn.append_ms - milliseconds(report.received_at) > turn.reference.seen_ms:
         turn.note(ReportHeldLate(report=told), None, b'{"kind":"ReportHeldLate","report":%b}' % raw)
         know(turn, told, held, "", ELSEWHERE)
         return
-    seen = sighting(held, turn.reference.weights.shape.largest_uncertainty_m)
+    seen = sighting(held, turn.reference.weights.shape)
     _place(turn, Arrival(told, raw, held, seen, incident_memory.shared_keys(turn, held)))
 
 
@@ -87,7 +87,7 @@ def _open(turn: Turn, arrival: Arrival) -> Incident:
     cancelled = arrival.told.report.told.revision is Revision.CANCELLATION
     incident = new_incident(turn, held, arrival.seen, incident_id, arrival.shared)
     body = b'{"kind":"IncidentOpened","report":%b}' % arrival.raw
-    incident = turn.tell(IncidentOpened(report=arrival.told), incident_memory.stand(turn, incident), body)
+    incident = turn.tell(IncidentOpened(report=arrival.told), incident_grid.stand(turn, incident), body)
     know(turn, arrival.told, held, incident_id, 0, arrival.shared)
     incident_memory.remember(turn, (f"i|{turn.unit}|{incident_id}",))
     deadlines.asking(turn, incident)
@@ -113,9 +113,14 @@ def _match(turn: Turn, arrival: Arrival) -> correlate.Match | None:
     """The best incident by weight. A cancellation is only ever linked by reference: it says nothing of its own."""
     if arrival.told.report.told.revision is Revision.CANCELLATION:
         return None
-    near = incident_memory.candidates(turn, arrival.held.mode, arrival.seen, arrival.shared)
-    open_ones = (one for one in near if not one.gone_to)
-    return correlate.best(turn.reference.weights, arrival.seen, frozenset(arrival.shared), open_ones)
+    held, shared = arrival.held, arrival.shared
+    candidates = {one.summary.incident_id: one for one in incident_grid.near(turn, held.mode, arrival.seen)}
+    for key in shared:
+        named = turn.get(incident_memory.reference_key(turn, held.mode, key))
+        other = incident_memory.found(turn, named[0]) if named is not None else None
+        if other is not None and not other.gone_to and not other.summary.dormant:
+            candidates[other.summary.incident_id] = other
+    return correlate.best(turn.reference.weights, arrival.seen, frozenset(shared), candidates.values())
 
 
 def _by_reference(turn: Turn, system: str) -> Explanation:

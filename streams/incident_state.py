@@ -12,7 +12,7 @@ Keys (all but the first two under their territory, because one partition may hol
     r|<unit>|<report>            KnownReport: where a report is and what it said
     h|<unit>|<mode>|<thread>     which incident a thread belongs to, its highest revision
     x|<unit>|<mode>|<system>|<id>  which incident another system's id or a token belongs to
-    c|<unit>|<mode>|<x>|<y>      candidates in a cell of the grid
+    c|<unit>|<mode>|<x>|<y>      Candidates in a cell of the grid
     cmd|<unit>|<command>         the facts that answered a command
     o|<unit>|<incident>          who offered the incident to this unit
     n|<unit>|<notice>            digest and end of a notice
@@ -23,7 +23,7 @@ A value is an `Incident`, a `Territory`, a `KnownReport`, or a tuple of plain va
 
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -35,8 +35,19 @@ VERSION: Final = 1
 Plain = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Sighting:
+class Candidate(NamedTuple):
+    """An incident as its cell of the grid lists it: enough to leave out most without looking at them."""
+
+    incident_id: str
+    lat: float
+    lon: float
+    kind: str
+    """Category, slash, its point's uncertainty as a power of two: at most 100 m times two to this."""
+    seen_ms: int
+    """Event time of its last report, up to five minutes old."""
+
+
+class Sighting(NamedTuple):
     """A report as matching sees it. Position None, None when it gave none that can be trusted; `sigma_m` its radius."""
 
     report_id: str
@@ -56,7 +67,7 @@ class Incident:
 
     summary: IncidentSummary
     sightings: tuple[Sighting, ...]
-    """The one that opened it, the one that gave its place, the last one: at most three, no report twice."""
+    """The one that gave its place (at first the one that opened it), and the last one; once if they are the same."""
     shared: tuple[str, ...]
     """Keys of identifiers that a further report may share, at most fifty."""
     thread_id: str
@@ -74,6 +85,8 @@ class Incident:
     window_ms: int
     cell: str
     """Key of the cell where it stands as a candidate; empty: nowhere."""
+    listed: Candidate | None
+    """How that cell lists it."""
     by_person: bool
     """A person decided its category: reports change it no more."""
     gone_to: str
@@ -82,8 +95,7 @@ class Incident:
     """Append time of its last change: what is old enough is forgotten."""
 
 
-@dataclass(frozen=True, slots=True)
-class Queue:
+class Queue(NamedTuple):
     """One queue of deadlines with the same duration: since time never goes back, it is in order by itself."""
 
     duration_ms: int
@@ -119,25 +131,23 @@ class KnownReport:
     """JSON of a `Gist` (`streams/incident_summary.py`), read only when a person moves the report."""
 
 
-_SIGHTING: Final = attrgetter(*(one.name for one in fields(Sighting)))
-_QUEUE: Final = attrgetter(*(one.name for one in fields(Queue)))
+_TERRITORY: Final = attrgetter(*(one.name for one in fields(Territory)))
 _REPORT: Final = attrgetter(*(one.name for one in fields(KnownReport)))
-_BESIDE: Final = attrgetter(*(one.name for one in fields(Incident)[2:]))
+_NAMES: Final = tuple(one.name for one in fields(Incident)[1:])
+_BESIDE: Final = attrgetter(*_NAMES[1:])
 """An incident's fields after its summary and sightings, in order of declaration."""
 
 
 def encode(value: object) -> bytes:
     """The changelog bytes of a value: compact JSON with a version and the kind of value."""
     if isinstance(value, Incident):
-        rest = orjson.dumps(([_SIGHTING(one) for one in value.sightings], *_BESIDE(value)))
+        rest = orjson.dumps((value.sightings, *_BESIDE(value)), default=tuple)
         return b'{"v":%d,"incident":%b,"rest":%b}' % (VERSION, value.summary.to_json(), rest)
     if isinstance(value, KnownReport):
         return b'{"v":%d,"report":%b}' % (VERSION, orjson.dumps(_REPORT(value)))
     if isinstance(value, Territory):
-        queues = [_QUEUE(one) for one in value.queues]
-        held = (value.clock, value.now_ms, value.append_ms, queues, value.forget_first, value.forget_end)
-        return b'{"v":%d,"territory":%b}' % (VERSION, orjson.dumps(held))
-    return b'{"v":%d,"plain":%b}' % (VERSION, orjson.dumps(value))
+        return b'{"v":%d,"territory":%b}' % (VERSION, orjson.dumps(_TERRITORY(value), default=tuple))
+    return b'{"v":%d,"plain":%b}' % (VERSION, orjson.dumps(value, default=tuple))
 
 
 def decode(raw: bytes) -> object:
@@ -152,9 +162,11 @@ def decode(raw: bytes) -> object:
     if "territory" in held:
         clock, now, append, queues, first, end = held["territory"]
         return Territory(clock, now, append, tuple(Queue(*one) for one in queues), first, end)
-    sightings, shared, *rest = held["rest"]
-    summary = IncidentSummary.model_validate(held["incident"])
-    return Incident(summary, tuple(Sighting(*one) for one in sightings), tuple(shared), *rest)
+    beside = dict(zip(_NAMES, held["rest"], strict=True))
+    beside["sightings"] = tuple(Sighting(*one) for one in beside["sightings"])
+    beside["shared"] = tuple(beside["shared"])
+    beside["listed"] = Candidate(*beside["listed"]) if beside["listed"] else None
+    return Incident(IncidentSummary.model_validate(held["incident"]), **beside)
 
 
 def _tuples(value: Any) -> Any:

@@ -14,6 +14,7 @@ from schemas.report import Casualties, Mode, Reference, ReportNormalised, Urgenc
 from schemas.summary import IncidentState, IncidentSummary, Stage, StageTime, Suggestion
 from streams.incident_state import Sighting
 from streams.lifecycle import stamped
+from streams.match_weights import WeightsShape
 
 LISTED: Final = 20
 """How many report ids a summary names from the beginning, and as many from the end."""
@@ -84,12 +85,16 @@ def gist(told: ReportNormalised) -> Gist:
     )
 
 
-def sighting(held: Gist, largest_uncertainty_m: float) -> Sighting:
-    """How matching sees the report. No position: none given, (0, 0), or less sure than `largest_uncertainty_m`."""
+def sighting(held: Gist, shape: WeightsShape) -> Sighting:
+    """How matching sees the report.
+
+    No position: none given, (0, 0), or less sure than the weights' `largest_uncertainty_m`. No text where it has fewer
+    words than they want.
+    """
     position = held.place.position
     trusted = (
         position is not None
-        and position.uncertainty_m <= largest_uncertainty_m
+        and position.uncertainty_m <= shape.largest_uncertainty_m
         and not (abs(position.lat) < NULL_ISLAND_DEGREES and abs(position.lon) < NULL_ISLAND_DEGREES)
     )
     return Sighting(
@@ -100,8 +105,8 @@ def sighting(held: Gist, largest_uncertainty_m: float) -> Sighting:
         at_ms=milliseconds(held.event_at),
         category=held.category,
         system=held.system,
-        text=held.text,
-        street=held.street,
+        text=held.text if held.text.count(" ") + 1 >= shape.text.words else "",
+        street=held.street if held.street.count(" ") + 1 >= shape.street.words else "",
     )
 
 
@@ -238,7 +243,7 @@ def _larger(one: int | None, other: int | None) -> int | None:
 
 
 def _referenced(known: tuple[Reference, ...], more: tuple[Reference, ...]) -> tuple[Reference, ...]:
-    if not more:
+    if not more or len(known) >= REFERENCES:
         return known
     fitting = [one for one in more if len(one.system) + len(one.id) <= NAME_CHARACTERS and one not in known]
     return (*known, *fitting)[:REFERENCES] if fitting else known

@@ -58,7 +58,10 @@ class Turn:
         self._cause = Cause("")
         self.unit = unit
         self.reference = reference
-        self.territory = territory
+        self.clock = territory.clock
+        self.now_ms, self.append_ms = territory.now_ms, territory.append_ms
+        self.queues = {one.duration_ms: one for one in territory.queues}
+        self.forget_first, self.forget_end = territory.forget_first, territory.forget_end
         self.now = moment(territory.now_ms)
         self._time = written(self.now)
 
@@ -99,7 +102,7 @@ class Turn:
         """
         before = incident.summary
         summary = before.model_copy(update={**changes, "sequence": before.sequence + 1, "updated_at": self.now})
-        after = replace(incident, summary=summary, touched_ms=self.territory.append_ms)
+        after = replace(incident, summary=summary, touched_ms=self.append_ms)
         text = summary.to_json()
         self._write(change, body or change.to_json(), summary.incident_id, summary.mode.value, text)
         self._current[summary.incident_id] = Output(
@@ -129,6 +132,9 @@ class Turn:
 
     def outcome(self) -> Outcome:
         """Everything of this turn; each touched incident once in `incident.current`, after the facts."""
+        queues = tuple(self.queues[duration] for duration in sorted(self.queues))
+        after = Territory(self.clock, self.now_ms, self.append_ms, queues, self.forget_first, self.forget_end)
+        self.put(f"t|{self.unit}", after)
         return Outcome((*self._outputs, *self._current.values()), self._puts, tuple(self._deletes))
 
     def headers(self, kind: str, id: str, *, subject: str, extensions: Mapping[str, str]) -> Headers:

@@ -119,7 +119,6 @@ def _turn(
 
 def _finished(turn: Turn) -> Outcome:
     incident_memory.forget(turn)
-    turn.put(f"t|{turn.unit}", turn.territory)
     return turn.outcome()
 
 

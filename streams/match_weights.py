@@ -1,12 +1,13 @@
 """The weights of correlation: a YAML file that a person can read, checked as a whole, with the digest that names it."""
 
 import math
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 from itertools import pairwise
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
@@ -14,6 +15,14 @@ from streams.categories import Catalogue
 from streams.loading import Shape, checked, digest, read_yaml, refused
 
 REMEMBERED_PAIRS: Final = 16_384
+SLOT_MS: Final = 300_000
+"""How finely the first look at a candidate tells times apart."""
+STEP_BITS: Final = 0.5
+"""How finely it tells weights apart."""
+STEP_M: Final = 50
+GRACE_M: Final = 200
+"""How much nearer than its place another report of an incident may lie for the first look."""
+LEAST_SIGMA_M: Final = 100
 
 Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -99,6 +108,34 @@ class WeightsShape(Shape):
     careful: CarefulShape
 
 
+class Bounds(NamedTuple):
+    """For the first look at a candidate: the most that kinds, time and place can give."""
+
+    kind_bits: float
+    time_bits: tuple[float, ...]
+    """By slots of time since the incident's last report."""
+    longest_ms: int
+    """The window of the incident's kind."""
+    reach_squared: tuple[float, ...]
+    """Square of the farthest distance that still gives `least_bits` and so many steps more; beyond the last, none."""
+
+
+class Likeness(NamedTuple):
+    """A table of likeness, ready for use."""
+
+    percents: tuple[float, ...]
+    values: tuple[float, ...]
+    most: float
+
+    def bits(self, percent: float) -> float:
+        """Bits for so much likeness: on the straight line between the two points around it."""
+        upper = bisect_left(self.percents, percent)
+        if upper == 0:
+            return self.values[0]
+        x0, x1, y0, y1 = *self.percents[upper - 1 : upper + 1], *self.values[upper - 1 : upper + 1]
+        return y0 + (y1 - y0) * (percent - x0) / (x1 - x0)
+
+
 @dataclass(frozen=True)
 class Weights:
     """The weights with their digest, and the two functions that the catalogue takes part in. Immutable."""
@@ -107,6 +144,38 @@ class Weights:
     version: str
     category_bits: Callable[[str, str], float] = field(repr=False)
     spread_m: Callable[[str, str], float] = field(repr=False)
+    window_ms: Callable[[str], int] = field(repr=False)
+    text: Likeness
+    street: Likeness
+    _known: dict[tuple[str, str, int], Bounds] = field(default_factory=dict, repr=False, compare=False)
+
+    def bounds(self, category: str, kind: str, vague: int) -> Bounds:
+        """For a report of this category and an incident whose kind is listed as `category/vagueness`.
+
+        Remembered: they follow from the weights and the catalogue alone.
+        """
+        key = (category, kind, vague)
+        found = self._known.get(key)
+        if found is None:
+            if len(self._known) >= REMEMBERED_PAIRS:
+                self._known.clear()
+            other, _, its_vague = kind.rpartition("/")
+            found = self._known[key] = self._bounds(category, other, int(its_vague), vague)
+        return found
+
+    def _bounds(self, one: str, other: str, its_vague: int, vague: int) -> Bounds:
+        window = self.window_ms(other)
+        slots = range(window // SLOT_MS + 2)
+        times = tuple(self.time_bits(max(slot - 1, 0) * SLOT_MS, window) for slot in slots)
+        radii = (LEAST_SIGMA_M << vague) ** 2 + (LEAST_SIGMA_M << its_vague) ** 2
+        largest = math.sqrt(self.spread_m(one, other) ** 2 / 4 + radii / 2.25)
+        sigmas = [largest * share / 20 for share in range(1, 21)]
+        steps = range(2 * int(self.shape.search_m) // STEP_M + 1)
+        most = [max(self.distance_bits(max(at * STEP_M - GRACE_M, 0), one) for one in sigmas) for at in steps]
+        highest = int((most[0] - self.shape.least_bits) / STEP_BITS)
+        needed = [self.shape.least_bits + at * STEP_BITS for at in range(highest + 1)]
+        reach = (max(at for at in steps if most[at] >= bits) * STEP_M for bits in needed)
+        return Bounds(self.category_bits(one, other), times, window, tuple(float(at * at) for at in reach))
 
     def distance_bits(self, metres: float, sigma_m: float) -> float:
         """Bits for two points so far apart, where those of one incident differ by `sigma_m` along each axis."""
@@ -125,14 +194,9 @@ class Weights:
         return max(math.log2(ratio), self.shape.least_bits) if ratio > 0 else self.shape.least_bits
 
 
-def likeness_bits(shape: LikenessShape, percent: float) -> float:
-    """Bits for so much likeness: on the straight line between the two points around it."""
-    points = shape.points
-    upper = next(at for at, point in enumerate(points) if percent <= point[0])
-    if upper == 0:
-        return points[0][1]
-    (x0, y0), (x1, y1) = points[upper - 1], points[upper]
-    return y0 + (y1 - y0) * (percent - x0) / (x1 - x0)
+def vagueness(sigma_m: float) -> int:
+    """An uncertainty as a power of two: at most 100 m times two to this."""
+    return int(max(sigma_m - 1, 0) // LEAST_SIGMA_M).bit_length()
 
 
 def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weights:
@@ -151,7 +215,15 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
         mistakes.append(f"{where}: suggest_bits must not be above auto_bits")
     if mistakes:
         raise refused(mistakes)
-    return Weights(shape, digest(data), _category_bits(shape.category, catalogue), _spread(catalogue))
+    return Weights(
+        shape=shape,
+        version=digest(data),
+        category_bits=_category_bits(shape.category, catalogue),
+        spread_m=_spread(catalogue),
+        window_ms=lambda code: catalogue.category(code).window_ms,
+        text=_likeness(shape.text),
+        street=_likeness(shape.street),
+    )
 
 
 def built_in(catalogue: Catalogue) -> Weights:
@@ -162,6 +234,11 @@ def built_in(catalogue: Catalogue) -> Weights:
 
 def _falling(area: float, variance: float, squared: float) -> float:
     return area / (2 * variance) * math.exp(-squared / (2 * variance))
+
+
+def _likeness(shape: LikenessShape) -> Likeness:
+    percents, values = zip(*shape.points, strict=True)
+    return Likeness(percents, values, values[-1])
 
 
 def _category_bits(shape: CategoryWeights, catalogue: Catalogue) -> Callable[[str, str], float]:

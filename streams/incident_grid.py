@@ -1,0 +1,90 @@
+"""Which incidents are near a point: a grid of cells, each with a short list of what stands in it.
+
+A cell lists its incidents with what decides first (`Candidate`), so that those which cannot belong to a report are left
+out without being looked at. It is written again when an incident moves, changes its kind, or has news after five quiet
+minutes; not with every report.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from schemas.report import Mode
+from streams import correlate
+from streams.correlate import METRES_PER_DEGREE
+from streams.incident_state import Candidate, Incident, Sighting
+from streams.incident_turn import Turn
+from streams.match_weights import SLOT_MS, vagueness
+
+CELL_LIMIT: Final = 512
+"""How many candidates one cell holds; beyond it the one that came first is no candidate any more."""
+_NEIGHBOURS: Final = tuple((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1))
+
+
+def stand(turn: Turn, incident: Incident) -> Incident:
+    """Put the incident into the cell of its place, or list it there as it is now; not saved yet."""
+    at = _anchor(incident)
+    listed = _listed(incident, at) if at is not None else None
+    if listed is None or at is None:
+        return leave(turn, incident)
+    old = incident.listed
+    if old is not None and listed[:4] == old[:4] and listed.seen_ms - old.seen_ms < SLOT_MS:
+        return incident
+    cell = _cell(turn, incident.summary.mode, *_grid(turn, listed.lat, listed.lon))
+    if cell != incident.cell:
+        incident = leave(turn, incident)
+        turn.put(cell, (*(turn.get(cell) or ())[-CELL_LIMIT + 1 :], listed))
+    else:
+        others = turn.get(cell) or ()
+        turn.put(cell, tuple(listed if one[0] == listed.incident_id else one for one in others))
+    return replace(incident, cell=cell, listed=listed)
+
+
+def leave(turn: Turn, incident: Incident) -> Incident:
+    """Take the incident out of the grid: it is no candidate any more; not saved yet."""
+    if not incident.cell:
+        return incident
+    left = tuple(one for one in turn.get(incident.cell) or () if one[0] != incident.summary.incident_id)
+    if left:
+        turn.put(incident.cell, left)
+    else:
+        turn.drop(incident.cell)
+    return replace(incident, cell="", listed=None)
+
+
+def near(turn: Turn, mode: Mode, sighting: Sighting) -> Iterator[Incident]:
+    """The incidents near the point that are worth a look; none where there is no point.
+
+    The nine cells around a point reach at least `search_m` as far north as 60 degrees.
+    """
+    if sighting.lat is None or sighting.lon is None:
+        return
+    x, y = _grid(turn, sighting.lat, sighting.lon)
+    cells = (turn.get(_cell(turn, mode, x + dx, y + dy)) for dx, dy in _NEIGHBOURS)
+    candidates = [one for cell in cells if cell for one in cell]
+    for incident_id in correlate.worth_a_look(turn.reference.weights, sighting, candidates):
+        incident = turn.incident(incident_id)
+        if incident is not None:
+            yield incident
+
+
+def _anchor(incident: Incident) -> Sighting | None:
+    """The sighting that gave the place, else the last one if it has a point."""
+    return next((one for one in incident.sightings if one.lat is not None), None)
+
+
+def _listed(incident: Incident, at: Sighting) -> Candidate | None:
+    if at.lat is None or at.lon is None:
+        return None
+    summary = incident.summary
+    last_ms = max(one.at_ms for one in incident.sightings)
+    return Candidate(summary.incident_id, at.lat, at.lon, f"{summary.category}/{vagueness(at.sigma_m)}", last_ms)
+
+
+def _cell(turn: Turn, mode: Mode, x: int, y: int) -> str:
+    return f"c|{turn.unit}|{mode}|{x}|{y}"
+
+
+def _grid(turn: Turn, lat: float, lon: float) -> tuple[int, int]:
+    degrees = turn.reference.weights.shape.search_m / METRES_PER_DEGREE
+    return int(lon // (degrees * 2)), int(lat // degrees)
