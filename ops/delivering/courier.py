@@ -130,13 +130,14 @@ class Courier:
         passed_on: Mapping[str, str],
     ) -> Unavailable | None:
         """None when the delivery has its end, else why it must be tried again."""
-        async with self._only(delivery.subject_id), slots:
+        async with self._only(delivery.subject_id):
             if self.memory.superseded(delivery.subject_id, delivery.sequence):
                 ended = (Outcome.SUPERSEDED, None, None)
                 await self._end(delivery, place, attempts, ended, passed_on)
                 return None
             try:
-                receipt = await self.sink.write(delivery)
+                async with slots:
+                    receipt = await self.sink.write(delivery)
             except Unavailable as error:
                 self.observer.tried(self.recipient, error.code.value)
                 return error

@@ -101,7 +101,7 @@ def field_names(body: Mapping[str, Any], above: str = "") -> Iterator[str]:
     """Names of all values in a body, with dots; a list counts by its items' names."""
     for name, value in body.items():
         path = f"{above}{name}"
-        inner = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, Mapping)]
+        inner = [item for item in (value if isinstance(value, list) else [value]) if isinstance(item, dict)]
         if not inner:
             yield path
         for item in inner:
