@@ -178,9 +178,6 @@ async def test_nothing_fed_is_lost_or_told_twice_while_processes_are_killed(
         assert set(facts.values()) == {1}
         assert receiver.kept
         assert receiver.forged == 0
-        print(
-            f"killed {dict(feeding.killed)}; {count} rows; {len(receiver.kept)} deliveries, {receiver.requests} tries"
-        )
         _remove_one_row(tmp_path / "data" / "journal")
         assert (await ledger(feeding.stage, 0))["balanced"] is False
 
