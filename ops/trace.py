@@ -38,7 +38,7 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
         await _from_delivery(trail, cluster, outboxes)
     for topics in ([DECISIONS], [*outboxes, RECEIPTS, QUARANTINE], [*INTAKE, LOG]):
         await _taken(trail, cluster, topics, since)
-    found = rows or await asyncio.to_thread(_rows, file, trail.documents)
+    found = rows or await asyncio.to_thread(_rows, file, trail.documents | trail.reports | trail.causes)
     return trail.told([_shown(row, settings.node) for row in found])
 
 

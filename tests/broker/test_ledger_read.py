@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import orjson
 import pytest
 
 from connectors.journal import Journal
@@ -57,9 +58,10 @@ async def write(cluster: Cluster, outputs: list[Output]) -> None:
 
 
 def fact(name: str) -> Output:
-    """The fact of a report's arrival; its payload is never opened."""
+    """The fact of a report's arrival; the ledger reads its headers alone."""
     told = {"factid": f"f-{name}", "kind": "IncidentOpened", "reportid": name, "causeid": name}
-    return Output(FACTS, b"u", b"{}", tuple((f"ce_{key}", text.encode()) for key, text in told.items()))
+    value = {"fact_id": f"f-{name}", "at": NOW.isoformat(), "change": {"kind": "IncidentOpened"}}
+    return Output(FACTS, b"u", orjson.dumps(value), tuple((f"ce_{key}", text.encode()) for key, text in told.items()))
 
 
 def decision(name: str) -> Output:
@@ -80,7 +82,7 @@ def decision(name: str) -> Output:
 
 def receipt(name: str) -> Output:
     """The receipt of that delivery."""
-    one = delivery(1, delivery_id=f"d-{name}")
+    one = delivery(1, delivery_id=f"d-{name}", fact_id=f"f-{name}")
     return receipted(one, Outcome.DELIVERED, ("urgent", 0, 0), NOW, 1)
 
 
