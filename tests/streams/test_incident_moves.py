@@ -1,0 +1,259 @@
+"""Reports that persons move: merging, unlinking, linking, and handing over to another unit."""
+
+import pytest
+
+from schemas.errors import Code
+from schemas.report import Urgency
+from schemas.summary import IncidentState, IncidentSummary
+from schemas.topics import LOG
+from schemas.wire import payload
+from tests.streams.incident_log import (
+    UNIT,
+    Territory,
+    command,
+    identity,
+    incident_of,
+    kinds,
+    place,
+    report,
+)
+
+THERE = "kpp-pleszew"
+
+
+@pytest.fixture
+def territory():
+    """An empty territory."""
+    return Territory()
+
+
+@pytest.fixture
+def incident_id(territory):
+    """An incident of one report."""
+    return incident_of(territory.put(report("one")))
+
+
+def refusal(facts):
+    """The code of the one fact, which must be a refusal."""
+    assert kinds(facts) == ["CommandRefused"]
+    return facts[0].change.code
+
+
+def suggested(territory):
+    """Two incidents of which the second has the first as a suggestion: first, second."""
+    first = incident_of(territory.put(report("tree", category="crime.weapon", text="mężczyzna z nożem przed sklepem")))
+    facts = territory.put(report("tree too", category="crime.weapon", system="psp"))
+    assert kinds(facts) == ["IncidentOpened", "LinkSuggested"]
+    assert facts[1].change.suggestion.target_id == first
+    return first, incident_of(facts)
+
+
+def test_confirm_merges(territory):
+    """All reports go to the suggested incident with a fact each, the empty one is merged and names it."""
+    first, second = suggested(territory)
+    territory.put(report("tree three", thread="tree too", order=1, urgency=Urgency.URGENT))
+    territory.put(command("go", "accept", second))
+    facts = territory.put(command("yes", "confirm", second, target_id=first))
+    assert kinds(facts) == ["SuggestionSettled", "ReportLinked", "ReportLinked", "StateChanged", "StateChanged"]
+    kept, merged = territory.summary(first), territory.summary(second)
+    assert (merged.state, merged.merged_into, merged.suggestions) == (IncidentState.MERGED, first, ())
+    assert (kept.state, kept.reports, kept.unread, kept.urgency) == (IncidentState.ACCEPTED, 3, 2, Urgency.URGENT)
+    assert {one.stage for one in kept.stages} >= {"accepted_at", "received_at"}
+    assert set(territory.homes().values()) == {first}
+    later = territory.put(report("tree four", thread="tree too", order=2))
+    assert later[0].incident_id == first
+    assert refusal(territory.put(command("again", "confirm", second, target_id=first))) is Code.STATE_FORBIDS
+
+
+def test_reject_only_settles(territory):
+    """The suggestion goes away; both incidents stay; what is not suggested cannot be settled."""
+    first, second = suggested(territory)
+    facts = territory.put(command("no", "reject", second, target_id=first, reason="another child"))
+    assert kinds(facts) == ["SuggestionSettled"]
+    assert not facts[0].change.confirmed
+    assert territory.summary(second).suggestions == ()
+    no = command("no no", "reject", second, target_id=first, reason="another child")
+    assert refusal(territory.put(no)) is Code.STATE_FORBIDS
+    assert refusal(territory.put(command("yes", "confirm", second, target_id=first))) is Code.STATE_FORBIDS
+
+
+def test_unlink_moves_a_report_into_its_own_incident(territory, incident_id):
+    """It gets its own place and kind, asks for an answer, and its thread follows it; the last one cannot leave."""
+    there = place(east_m=900)
+    told = report("two", at=there, category="order.noise", system="psp", references=(("incident", incident_id),))
+    territory.put(told)
+    facts = territory.at(10).put(
+        command("out", "unlink", incident_id, report_id=identity("two"), reason="another thing")
+    )
+    assert kinds(facts) == ["ReportUnlinked", "ReportLinked"]
+    own = facts[1].incident_id
+    assert facts[0].change.moved_to == own
+    assert territory.homes() == {identity("one"): incident_id, identity("two"): own}
+    summary = territory.summary(own)
+    assert (summary.state, summary.place, summary.category, summary.reports) == ("open", there, "order.noise", 1)
+    assert territory.summary(incident_id).first_reports == (identity("one"),)
+    assert territory.put(report("three", thread="two", order=3, system="psp"))[0].incident_id == own
+    last = command("last", "unlink", incident_id, report_id=identity("one"), reason="x")
+    assert refusal(territory.put(last)) is Code.STATE_FORBIDS
+    unknown = command("unknown", "unlink", incident_id, report_id=identity("two"), reason="x")
+    assert refusal(territory.put(unknown)) is Code.REPORT_UNKNOWN
+    assert [fact.incident_id for fact in territory.tick(10 + 45)] == [incident_id, own]
+
+
+def test_link_moves_one_report_or_all(territory, incident_id):
+    """A person moves one report; where it was the last one, its incident is merged."""
+    other = incident_of(territory.put(report("two", at=place(9_000))))
+    territory.put(report("three", thread="two"))
+    facts = territory.put(command("one", "link", other, target_id=incident_id, report_id=identity("three")))
+    assert kinds(facts) == ["ReportUnlinked", "ReportLinked"]
+    assert territory.homes()[identity("three")] == incident_id
+    territory.put(command("rest", "link", other, target_id=incident_id, report_id=identity("two")))
+    assert territory.summary(other).state is IncidentState.MERGED
+    assert territory.summary(incident_id).reports == 3
+    assert territory.summary(incident_id).first_reports == tuple(map(identity, ("one", "three", "two")))
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        ({}, Code.FIELD_MISSING),
+        ({"target_id": "nobody"}, Code.INCIDENT_UNKNOWN),
+        ({"target_id": "itself"}, Code.STATE_FORBIDS),
+        ({"target_id": "test"}, Code.MODE_MIXED),
+        ({"target_id": "ended"}, Code.STATE_FORBIDS),
+        ({"target_id": "other", "report_id": "nobody"}, Code.REPORT_UNKNOWN),
+    ],
+)
+def test_link_refused(territory, incident_id, rest, code):
+    """A link to nothing, itself, a test, something that is over, or of a report that is not here, is refused."""
+    test = incident_of(territory.put(report("test", mode="test")))
+    ended = incident_of(territory.put(report("ended", at=place(9_000))))
+    other = incident_of(territory.put(report("other", at=place(-9_000))))
+    territory.put(command("1", "accept", ended))
+    territory.put(command("2", "end", ended))
+    names = {"itself": incident_id, "test": test, "ended": ended, "other": other}
+    rest = {key: names.get(value, value) for key, value in rest.items()}
+    assert refusal(territory.put(command("x", "link", incident_id, **rest))) is code
+
+
+def test_merge_of_a_large_incident(territory, incident_id):
+    """1,000 reports are moved one by one; only the last fact carries the summary."""
+    for at in range(1_000):
+        territory.put(report(f"r{at}", thread="big", order=at, at=place(9_000)))
+    big = territory.homes()[identity("r0")]
+    facts = territory.put(command("all", "link", big, target_id=incident_id))
+    linked = [fact for fact in facts if fact.change.kind == "ReportLinked"]
+    assert len(linked) == 1_000
+    assert [fact.summary is None for fact in linked] == [True] * 999 + [False]
+    assert territory.summary(incident_id).reports == 1_001
+    assert set(territory.homes().values()) == {incident_id}
+    assert not [key for key in territory.memory.values if key.startswith(f"p|{UNIT}|{big}")]
+
+
+# Hand-over
+
+
+class Country:
+    """Several territories in one partition, with what one writes into another's log."""
+
+    def __init__(self):
+        self.territory = Territory()
+
+    def put(self, one, **extensions):
+        """Step the record, and then what it wrote to the log, until nothing is left."""
+        facts = self.territory.put(one, **extensions)
+        waiting = self._written()
+        while waiting:
+            output = waiting.pop(0)
+            facts += self.territory.step(output.value, output.headers)
+            waiting += self._written()
+        return facts
+
+    def _written(self):
+        found = [one for one in self.territory.outputs if one.topic == LOG]
+        self.territory.outputs = [one for one in self.territory.outputs if one.topic != LOG]
+        return found
+
+
+@pytest.mark.parametrize("receiver", [UNIT, THERE])
+def test_hand_over_and_receive(receiver):
+    """The incident goes to the other log with its id; until received the sender answers; then all is forwarded."""
+    country = Country()
+    summary = country.territory.summary
+    incident_id = incident_of(country.put(report("one", references=(("cpr_id", "1"),))))
+    facts = country.put(command("go", "hand-over", incident_id, to_unit=THERE))
+    assert kinds(facts) == ["IncidentHandedOver"]
+    assert (summary(incident_id).state, summary(incident_id).handed_to) == ("handed-over", THERE)
+    assert country.put(report("two", thread="one"))[0].unit == UNIT, "until received the sender answers"
+    facts = country.put(command("mine", "receive", incident_id, unit=receiver, actor="officer-2"))
+    assert kinds(facts) == ["IncidentReceived"]
+    assert (facts[0].unit, facts[0].incident_id, facts[0].actor) == (THERE, incident_id, "officer-2")
+    assert facts[0].caused_by == identity("command mine")
+    taken = summary(incident_id)
+    assert (taken.unit, taken.state, taken.handed_to, taken.reports) == (THERE, IncidentState.ACCEPTED, None, 2)
+    for later in (report("three", thread="one"), report("four", system="psp", references=(("cpr_id", "1"),))):
+        facts = country.put(later)
+        assert [(fact.unit, fact.incident_id) for fact in facts] == [(THERE, incident_id)]
+    assert summary(incident_id).reports == 4
+    facts = country.put(command("d", "dispatch", incident_id))
+    assert [(fact.unit, fact.change.kind) for fact in facts] == [(THERE, "StateChanged")]
+    again = country.put(command("mine", "receive", incident_id, unit=receiver, actor="officer-2"))
+    assert summary(incident_id).state is IncidentState.DISPATCHED
+    assert {fact.fact_id for fact in again} <= {
+        fact.fact_id for fact in again if fact.change.kind == "IncidentReceived"
+    }
+
+
+def test_a_transfer_that_comes_twice_changes_nothing():
+    """The record of a transfer is at least once; the second one finds it done."""
+    country = Country()
+    incident_id = incident_of(country.put(report("one")))
+    country.put(command("go", "hand-over", incident_id, to_unit=THERE))
+    country.territory.put(command("mine", "receive", incident_id, actor="officer-2"))
+    (moved,) = [one for one in country.territory.outputs if one.topic == LOG]
+    assert kinds(country.territory.step(moved.value, moved.headers)) == ["IncidentReceived"]
+    before = country.territory.summary(incident_id)
+    first = country.territory.outputs[-2].value
+    country.territory.step(moved.value, moved.headers)
+    assert country.territory.outputs[-1].value == first, "the same fact again, and nothing else"
+    assert country.territory.summary(incident_id) == before
+
+
+def test_handed_back():
+    """An incident that comes back is here again, and nothing is forwarded any more."""
+    country = Country()
+    incident_id = incident_of(country.put(report("one")))
+    country.put(command("1", "hand-over", incident_id, to_unit=THERE))
+    country.put(command("2", "receive", incident_id))
+    country.put(command("3", "hand-over", incident_id, unit=THERE, to_unit=UNIT))
+    country.put(command("4", "receive", incident_id, unit=THERE))
+    assert country.territory.summary(incident_id).unit == UNIT
+    assert country.put(report("two", thread="one"))[0].unit == UNIT
+
+
+def test_not_received_in_time(territory, incident_id):
+    """Nobody receives for two minutes: the sender is told; taking it back clears the flag."""
+    territory.put(command("go", "hand-over", incident_id, to_unit=THERE))
+    assert territory.tick(119) == []
+    (fact,) = territory.tick(120)
+    assert (fact.change.kind, fact.change.deadline) == ("DeadlinePassed", "receive")
+    assert territory.summary(incident_id).flags == ("not-received",)
+    territory.put(command("back", "accept", incident_id))
+    assert territory.summary(incident_id).flags == ()
+    assert territory.summary(incident_id).handed_to is None
+
+
+@pytest.mark.parametrize(("to_unit", "code"), [(None, Code.FIELD_MISSING), (UNIT, Code.FIELD_INVALID)])
+def test_hand_over_refused(territory, incident_id, to_unit, code):
+    """To nobody, or to oneself, nothing is handed over."""
+    assert refusal(territory.put(command("x", "hand-over", incident_id, to_unit=to_unit))) is code
+
+
+def test_every_record_to_another_log_can_be_read(territory, incident_id):
+    """What goes into another log is a payload of the catalogue, keyed by the unit."""
+    territory.put(command("go", "hand-over", incident_id, to_unit=THERE))
+    (offer,) = [one for one in territory.outputs if one.topic == LOG]
+    assert offer.key == THERE.encode()
+    offered = payload(offer.headers, offer.value)
+    assert isinstance(offered, IncidentSummary)
+    assert offered.incident_id == incident_id
