@@ -216,3 +216,29 @@ async def test_an_older_change_after_a_restart_is_superseded(there) -> None:
         async with serving(there, "far", far):
             await until(partial(ended, there, "superseded"), 30, "superseded")
         assert list(far.kept) == [to("far", 9, 1).delivery_id]
+
+
+async def test_a_second_process_takes_over_and_knows_what_the_first_delivered(there) -> None:
+    """Partitions move to a second member and back: nothing is lost, and no incident goes backwards."""
+    await made(there, ["far"])
+    wanted = [to("far", n, subject) for n in range(12) for subject in range(12)]
+    await put(there, wanted[:72])
+    async with lab("far", 0.02) as far, serving(there, "far", far, Limits(tries=4)):
+        await until(partial(has, far, 20), 30, "some deliveries")
+        writer = KafkaWriter(there)
+        second = Service(
+            Recipient("far", partial(WebhookSink, far.settings("far"))), there, writer, "there.far", Limits(tries=4)
+        )
+        task = asyncio.create_task(second.run())
+        try:
+            await until(lambda: any(lane.holding for lane in second.lanes), 60, "the second member has partitions")
+            await put(there, wanted[72:])
+            await until(partial(has, far, len(wanted)), 60, "everything")
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await writer.close()
+    assert len(far.kept) == len(wanted)
+    for subject in {one.subject_id for one in wanted}:
+        mine = [far.kept[mark].body["sequence"] for mark in far.order if far.kept[mark].body["subject"] == subject]
+        assert mine == sorted(mine)
