@@ -127,6 +127,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
             NoticeChanged,
             Observation,
             ReferenceActivated,
+            IncidentSummary,
             Tick,
         ),
         WIDE,

@@ -176,7 +176,7 @@ class Turn:
     def _summary_headers(self, summary: IncidentSummary) -> Headers:
         return self.headers(
             _SUMMARY,
-            derived_id("current", self.unit, summary.incident_id, summary.sequence),
+            f"{summary.incident_id}.{summary.sequence}",
             subject=summary.incident_id,
             extensions={**self._trace(), "incidentid": summary.incident_id, "mode": summary.mode.value},
         )
