@@ -46,7 +46,7 @@ class SourceSettings(BaseModel):
     """Responsible unit when this source fixes it."""
     placeholder_numbers: tuple[str, ...] = (r"0+", r"112\d*", r"(\d)\1{6,}", r"ANONYM.*|UNKNOWN|NIEZNANY|ZASTRZE.*")
     """Numbers shown for a phone without SIM or a withheld one, as regular expressions over letters and digits alone:
-    they never count as "same caller" (DOMAIN 3.1; the patterns are unverified, so they are settings)."""
+    they never count as "same caller"."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ STAGE: Final = "intake"
 
 
 def wrong_pesel(text: str) -> bool:
-    """Whether a PESEL is not 11 digits with the right check digit (weights 1 3 7 9 1 3 7 9 1 3; DOMAIN 5.5)."""
+    """Whether a PESEL is not 11 digits with the right check digit (weights 1 3 7 9 1 3 7 9 1 3)."""
     if len(text) != 11 or not (text.isascii() and text.isdigit()):
         return True
     total = sum(int(digit) * weight for digit, weight in zip(text, _PESEL_WEIGHTS, strict=False))
@@ -182,7 +182,7 @@ class Identity:
         return secret_id(self._ids, "command", actor, key)
 
     def _mode_of(self, told: Told, origin: Origin) -> Mode:
-        """Real stands beside test alone; an exercise is an installation of its own (ARCHITECTURE 2, number 8)."""
+        """Real stands beside test alone; an exercise is an installation of its own."""
         mode = told.mode or origin.settings.mode
         if self._mode is Mode.EXERCISE:
             if told.mode is Mode.REAL:

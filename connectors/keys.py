@@ -1,6 +1,6 @@
 """The keys that seal persons: one random key per thread, kept wrapped in the journal's file before anything uses it.
 
-A key is made once and never derived, so that destroying it erases its thread's persons everywhere (ARCHITECTURE 4).
+A key is made once and never derived, so that destroying it erases its thread's persons everywhere.
 """
 
 import os

@@ -30,7 +30,7 @@ from schemas.feed import FeedState
 log = structlog.get_logger()
 
 BROKER_SECONDS: Final = 1.0
-"""How long an answer waits for the broker after the journal (ARCHITECTURE 2, number 1)."""
+"""How long an answer waits for the broker after the journal."""
 STATUS_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.25
 WAITING: Final = 4_000

@@ -26,7 +26,7 @@ from streams.loading import refused
 TERC: Final = ("WOJ", "POW", "GMI", "RODZ", "NAZWA")
 SIMC: Final = ("WOJ", "POW", "GMI", "RODZ_GMI", "NAZWA", "SYM", "SYMPOD")
 PART_KINDS: Final = ("4", "5")
-"""Town and rural area inside an urban-rural gmina: localities there belong to the whole gmina, kind 3 (DOMAIN 5.4)."""
+"""Town and rural area inside an urban-rural gmina: localities there belong to the whole gmina, kind 3."""
 CODE_NAMES: Final = ("teryt", "JPT_KOD_JE", "kod", "code")
 TITLE_NAMES: Final = ("name", "nazwa", "JPT_NAZWA_")
 COUNTRY_BOX: Final = [14.0, 48.9, 24.3, 55.0]

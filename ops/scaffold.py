@@ -1,4 +1,4 @@
-"""Begins a connector: the files of STYLE "How a connector reads", registered, with a test that passes at once."""
+"""Begins a connector: the files that every connector has, registered, with a test that passes at once."""
 
 import keyword
 import re

@@ -26,7 +26,7 @@ class Part(BaseModel):
 
 
 class InstallationPart(Part):
-    """Who we are. An exercise is an installation of its own, with its own prefix (ARCHITECTURE 2, number 8)."""
+    """Who we are. An exercise is an installation of its own, with its own prefix."""
 
     name: Annotated[str, Field(min_length=1, max_length=80)] = "Sztab"
     """Name shown to people and given to partners."""

@@ -20,7 +20,7 @@ class Limits(Shape):
     status_seconds: Annotated[float, Field(gt=0)] = 60
     """Intake says at least so often that a feed is alive; three missed ones are an alarm."""
     down_seconds: Annotated[float, Field(gt=0)] = 60
-    """A feed that is down for so long is an alarm (ARCHITECTURE 4, Sink: a person is told after 60 s)."""
+    """A feed that is down for so long is an alarm."""
     clock_skew_seconds: Annotated[float, Field(gt=0)] = 60
     """A far clock further from ours than this is an alarm."""
     failing_share: Annotated[float, Field(gt=0, le=1)] = 0.2

@@ -9,7 +9,7 @@ last record that changed it: a record that is read again after a crash finds its
     reports_by_unit          unit
     incidents_by_category    unit/category       incidents opened
     answers, answers_urgent  unit                received to accepted: count and sum of seconds
-    reactions, ..._urgent    unit                accepted to on scene (the police measure, DOMAIN 4)
+    reactions, ..._urgent    unit                accepted to on scene (the police measure)
     alarms_by_kind           kind/subject        alarms that were raised
 """
 

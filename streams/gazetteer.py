@@ -1,7 +1,7 @@
 """Where things are: administrative units, outlines, localities, streets, road kilometres, as immutable reference data.
 
 Built by `streams/gazetteer_files.py`. Lookups are by name or point, and pure; `version` names the content.
-Names repeat in Poland: a lookup says whether the place was confirmed by more than a name (DOMAIN 5.4).
+Names repeat in Poland: a lookup says whether the place was confirmed by more than a name.
 """
 
 import math

@@ -1,7 +1,7 @@
 """How the incidents processor finds again what it knows by name, and how it forgets: indexes, and one queue of keys.
 
 There is no iteration over state, so everything is found by key: threads and other systems' ids by an index, what is
-near a point by a grid (`streams/incident_grid.py`). What was not touched for the seen window (ARCHITECTURE 3, Time)
+near a point by a grid (`streams/incident_grid.py`). What was not touched for the seen window
 is forgotten a few keys at a time with every record, so that no step does much of it and a territory that stands still
 keeps what it has.
 """

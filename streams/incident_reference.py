@@ -21,15 +21,15 @@ class DeadlinesShape(Shape):
     """`[deadlines]` of the configuration."""
 
     unanswered_seconds: Annotated[float, Field(gt=0, le=86_400)] = 45
-    """From opening to `accept` or `refuse` (DOMAIN 3.3)."""
+    """From opening to `accept` or `refuse`."""
     receive_seconds: Annotated[float, Field(gt=0, le=86_400)] = 120
     """From hand-over to `receive`."""
     seen_days: Annotated[float, Field(gt=0, le=365)] = 15
-    """How long ids are kept: journal age (7), intake retention (7), one day (ARCHITECTURE 3, Time)."""
+    """How long ids are kept: journal age (7), intake retention (7), one day."""
 
 
 class PracticeShape(Shape):
-    """Rules of the exchange that are practice rather than law (DOMAIN 3.3), each a setting."""
+    """Rules of the exchange that are practice rather than law, each a setting."""
 
     reopening_statuses: tuple[str, ...] = ("REOPENED", "ponownie otwarte")
     """Words of a far side's `handling_status` that reopen a refused incident."""

@@ -1,6 +1,6 @@
 """What an incident takes over from its reports: pure functions from summary and report to the next summary.
 
-Everything here is bounded, whatever the reports hold, so that a summary stays below 32 KiB (ARCHITECTURE 3).
+Everything here is bounded, whatever the reports hold, so that a summary stays below 32 KiB.
 """
 
 from collections.abc import Iterable, Mapping
@@ -143,7 +143,7 @@ def opened(held: Gist, incident_id: str, unit: str, now: datetime, flags: Iterab
 
 
 def first_stages(held: Gist) -> tuple[StageTime, ...]:
-    """What the opening report says of the stages before us (DOMAIN 4)."""
+    """What the opening report says of the stages before us."""
     stages: tuple[StageTime, ...] = ()
     told = (
         (Stage.CALL_ANSWERED, held.call_answered_at),

@@ -2,7 +2,7 @@
 
 Everything that can change a territory's incidents comes through this one log: reports, commands, warnings,
 observations of neighbours, other versions of reference data, and time. The same log with the same reference gives the
-same bytes, after a crash and in a replay (ARCHITECTURE 3). The parts: `incident_reports`, `incident_commands` with
+same bytes, after a crash and in a replay. The parts: `incident_reports`, `incident_commands` with
 `lifecycle`, `incident_moves` and `incident_handover`, `incident_notices`, `deadlines`, `correlate`, `incident_memory`.
 """
 

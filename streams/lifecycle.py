@@ -1,6 +1,6 @@
 """The life-cycle of an incident: one table of what may be done in which state, by whom, and what comes next.
 
-Pure data and three small functions. Rules of the exchange: DOMAIN 3.2, 3.3; stage time stamps: DOMAIN 4.
+Pure data and three small functions. Statuses: SPR Act art. 13(2)(3) and the practice of the exchange.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ ANYBODY: Final = frozenset({OFFICER, PARTNER})
 AUTOMATIC: Final = frozenset({OFFICER, SYSTEM})
 
 NOT_OURS: Final = frozenset({"territory", "wrong territory", "właściwość miejscowa", "teren", "nie nasz teren"})
-"""Reasons that are no ground for refusal: the incident is handed over instead (DOMAIN 3.3)."""
+"""Reasons that are no ground for refusal: the incident is handed over instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ TABLE: Final[dict[State, dict[Verb, Rule]]] = {
 
 `arrive` without `dispatch`: a patrol's own finding. `receive` moves the incident to the other unit's log, where it is
 accepted; `accept` before that takes it back. An ended or refused incident is only reopened, and then asks for an
-answer again (DOMAIN 3.3: a refused event comes back by telephone).
+answer again.
 """
 
 STAGES: Final[dict[Verb, Stage]] = {

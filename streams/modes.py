@@ -1,4 +1,4 @@
-"""Which modes may stand beside each other (ARCHITECTURE 2, number 8)."""
+"""Which modes may stand beside each other."""
 
 from schemas.errors import Code, Rejected
 from schemas.report import Mode

@@ -1,7 +1,7 @@
 """normalise: every report gets a unit, a point, a category and an urgency, and goes to its territory's log.
 
 One instance per intake topic. Reports, commands and snapshots of feeds come in; `territory.log` goes out, keyed by
-unit: everything that can change a territory's incidents, in one order (ARCHITECTURE 3, 5). Repeats pass: the incidents
+unit: everything that can change a territory's incidents, in one order. Repeats pass: the incidents
 processor knows what it has seen. State: which unit has a thread, so that all its revisions go to one log, and what
 each feed showed last.
 """

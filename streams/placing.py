@@ -12,7 +12,7 @@ from streams.gazetteer import Found, Gazetteer
 from streams.territory import Located, Territory
 
 CELL_UNCERTAINTY_M: Final = 1_000.0
-"""Least uncertainty of a call's network termination (DOMAIN 3.4: hundreds of metres to several kilometres)."""
+"""Least uncertainty of a call's network termination."""
 _ROUGH: Final = (Obtained.CELL, Obtained.TERRITORY)
 _NOWHERE: Final = Located(None, None, near_border=False, near=())
 

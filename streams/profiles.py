@@ -3,7 +3,7 @@
 A field is a dotted path: `fact.*` the change itself, `report.*` the report that caused it (the report as told and what
 normalise decided, side by side), `summary.*` the incident afterwards, `change.*` what happened. A path may name a whole
 part (`report.place`): then its public and operational fields go, never a sensitive or personal one. Those must be named
-one by one, and personal ones travel sealed (ARCHITECTURE 4, Personal data; DODO Act art. 31-39).
+one by one, and personal ones travel sealed.
 """
 
 import types

@@ -29,7 +29,7 @@ from streams.routing import Decision, Named, Routing, View
 NAME: Final = "route"
 FACT: Final = type_name(Fact)
 LOOP: Final = Decision(("loop",), ())
-"""A report that came back to where it had been travels no further (ARCHITECTURE 2, number 9)."""
+"""A report that came back to where it had been travels no further."""
 
 
 @dataclass(frozen=True)

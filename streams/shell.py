@@ -3,7 +3,7 @@
     fetch -> gather -> round: step, send outputs, save state (rounds.py) -> commit
     ownership change -> settle what is in flight or drop it -> replay and claim the changelog (recovery.py)
 
-The rules it keeps are those of ARCHITECTURE 4; `ops/decisions/0001-own-shell.md` says why it is our own, and
+`ops/decisions/0001-own-shell.md` names the rules it keeps and says why it is our own, and
 `ops/prove` attacks it. An error that nobody foresaw ends the process before anything is acknowledged (leaving.py).
 """
 

@@ -13,7 +13,7 @@ BATCH_OVERHEAD: Final = 128
 
 @dataclass(frozen=True)
 class Switches:
-    """One switch per rule of ARCHITECTURE 4, for tests only: each test must fail while its rule is off."""
+    """One switch per rule, for tests only: each test must fail while its rule is off."""
 
     marker: bool = True
     """The changelog batch begins with the applied offset, and replay skips what is applied."""

@@ -1,4 +1,4 @@
-"""What changed between two snapshots of a polled feed. Pure and order-free (DOMAIN 5.1).
+"""What changed between two snapshots of a polled feed. Pure and order-free.
 
 Warnings that are new or changed are told to every unit whose territory they touch, also to those that they no longer
 touch. A warning gone before its end counts as withdrawn only when the snapshot is complete: where one row was not

@@ -1,4 +1,4 @@
-"""tally: the derived figures on faust, the only module that imports it (ENGINE 2-6 and 9 say what faust really does).
+"""tally: the derived figures on faust, the only module that imports it.
 
 Two agents read `incident.facts` and `alarm.current` as raw bytes into plain tables keyed by figure, label and window;
 once a second the figures that changed go to `figures.current`. What figures are, and why a record counts once though
@@ -28,7 +28,7 @@ TELL_SECONDS: Final = 1.0
 UNKNOWN_ERROR: Final = 70
 PENDING_SENDS: Final = 5_000
 QUIET: Final = ("aiokafka", "faust", "mode")
-"""Loggers that build a record for each message unless told otherwise (ENGINE 5, Logging)."""
+"""Loggers that build a record for each message unless told otherwise."""
 
 log: Final = structlog.get_logger("streams.tally")
 
@@ -54,7 +54,7 @@ class TallySettings:
 
 
 def options(settings: TallySettings) -> dict[str, Any]:
-    """Every setting of ENGINE 6, each stated although some are faust's own today."""
+    """Every setting, each stated although some are faust's own today."""
     return {
         "processing_guarantee": "at_least_once",
         "stream_wait_empty": False,
@@ -147,7 +147,7 @@ def _counting(
 
 
 def _raw(app: faust.App, name: str) -> Any:
-    """A topic of bytes: what cannot be decoded is our business, faust would ack it (ENGINE 3, number 7)."""
+    """A topic of bytes: what cannot be decoded is our business, faust would ack it."""
     return app.topic(name, key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw")
 
 

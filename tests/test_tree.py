@@ -1,6 +1,6 @@
 """The shape of the tree: who imports whom, how large a module is, what a file may be called and may contain.
 
-Imports go one way, schemas <- connectors | streams <- ops; a connector never imports another (ARCHITECTURE 7).
+Imports go one way, schemas <- connectors | streams <- ops; a connector never imports another.
 """
 
 import ast

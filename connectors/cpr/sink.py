@@ -24,8 +24,8 @@ NO_FORM: Final = "no form of the centre: nothing was sent"
 class CprStatusSink:
     """Tells one call centre. `clock` gives seconds since the epoch: the attempt's time in the signature.
 
-    With `answers_cpr` off nothing is sent, and the receipt says so: the centre has its answers from another system
-    (DOMAIN 3.1, whether the hub answers itself is the customer's decision).
+     With `answers_cpr` off nothing is sent, and the receipt says so: the centre has its answers from another
+    system.
     """
 
     def __init__(self, settings: CprStatusSettings, clock: Callable[[], float] = time.time) -> None:
@@ -73,7 +73,7 @@ class CprStatusSink:
 
 
 def compose(one: Saying, sender: str, mode: str) -> bytes:
-    """The status message; our stand-in, as the real interface is not public (DOMAIN 3.1)."""
+    """The status message; our stand-in, as the real interface is not public."""
     told = {
         "cpr_id": one.cpr_id,
         "status": one.status.value,

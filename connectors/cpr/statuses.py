@@ -1,4 +1,4 @@
-"""What the call centre is told of a form: one status per `cpr_id`, by the incident's state (DOMAIN 3.2). Pure.
+"""What the call centre is told of a form: one status per `cpr_id`, by the incident's state. Pure.
 
 Keyed by the form, never by the incident: two forms of one incident are two matters at the centre. Statuses follow the
 incident's state, so a form that joins an accepted incident is told ACCEPTED at once, which says more than DELIVERED.

@@ -9,7 +9,7 @@ from connectors.contract import SourceSettings
 
 
 class ImgwSettings(SourceSettings):
-    """One poller of the meteorological warnings. An installation has one (ARCHITECTURE 4: one poller per feed)."""
+    """One poller of the meteorological warnings. An installation has one."""
 
     url: str = "https://danepubliczne.imgw.pl/api/data/warningsmeteo"
     """The feed. Plain HTTP only to this machine."""
@@ -20,7 +20,7 @@ class ImgwSettings(SourceSettings):
     max_bytes: Annotated[int, Field(ge=1)] = 1 << 20
     """Largest answer; a day of storms in the whole country is about 100 KB."""
     zone: str = "Europe/Warsaw"
-    """Time zone of the feed's times, which carry none. Not officially stated (DOMAIN 5.1, 8), hence a setting."""
+    """Time zone of the feed's times, which carry none. Not officially stated, hence a setting."""
 
     @field_validator("url")
     @classmethod

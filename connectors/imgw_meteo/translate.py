@@ -1,4 +1,4 @@
-"""A snapshot of IMGW's meteorological warnings into notices. Pure and total; every trap of DOMAIN 5.1."""
+"""A snapshot of IMGW's meteorological warnings into notices. Pure and total."""
 
 from collections.abc import Callable
 from datetime import datetime

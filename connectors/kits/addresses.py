@@ -2,8 +2,7 @@
 
 A host name is resolved here and nowhere else, so a name that changes between check and use (DNS rebinding) changes
 nothing. Only public addresses are met unless a network is named in the settings: partners in closed police networks
-and labs on the loopback are named, cloud metadata and other link-local addresses never are (FAULTS 12, SSRF; OWASP
-ASVS 5.0, 1.3.6 and 13.2.4).
+and labs on the loopback are named, cloud metadata and other link-local addresses never are (OWASP ASVS 5.0, 1.3.6).
 """
 
 import asyncio

@@ -45,7 +45,7 @@ def to_utc(
 ) -> tuple[datetime, Finding | None]:
     """The UTC time of a local one, and a finding when that was a guess. A time with an offset keeps its own.
 
-    Autumn's doubled hour is read as asked (DOMAIN 5.1: earlier for a start, later for an end). A time inside spring's
+    Autumn's doubled hour is read as asked. A time inside spring's
     gap is read with the offset before it, so it falls that much after the change.
     """
     if local.tzinfo is not None:

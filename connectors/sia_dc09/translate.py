@@ -116,7 +116,7 @@ def _stamp(document: Document, frame: Frame, settings: SiaSettings, findings: li
 
 
 def _far_id(frame: Frame, account: str, number: int) -> str:
-    """What makes a repeat: account, receiver, line, sequence and time stamp (ARCHITECTURE 2, number 3)."""
+    """What makes a repeat: account, receiver, line, sequence and time stamp."""
     return "/".join((account, frame.receiver or "R0", frame.line, frame.sequence, frame.stamp, str(number)))
 
 

@@ -13,7 +13,7 @@ def compose(delivery: Delivery, installation: str = "") -> bytes:
     """The body of the request; equal for every attempt, so that signatures differ only by the attempt's time.
 
     `data` is what the recipient's profile permits, untouched. Beside it stand only what order and repeats need:
-    ids, sequence, urgency, mode, and our installation's name, by which loops are broken (ARCHITECTURE 2.9).
+    ids, sequence, urgency, mode, and our installation's name, by which loops are broken.
     """
     message: dict[str, Any] = {
         "type": TYPE_PREFIX + delivery.kind,

@@ -1,4 +1,4 @@
-"""When a delivery is tried again, and when a person is told (ARCHITECTURE 4, Sink; FAULTS 9). Pure."""
+"""When a delivery is tried again, and when a person is told. Pure."""
 
 from typing import Final
 

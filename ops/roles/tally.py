@@ -1,7 +1,7 @@
 """`sztab run tally`: the faust application with the derived figures, and its rebuild when it is asked for.
 
 Asked for means that `tally/rebuild` stands in the data folder (`sztab tally rebuild` writes it). A tally that has lag
-and commits nothing for a while ends itself: faust can go silent without an error (ENGINE 4), and a restart mends that.
+and commits nothing for a while ends itself: faust can go silent without an error, and a restart mends that.
 """
 
 import asyncio

@@ -108,7 +108,7 @@ async def test_placeholder_numbers_and_wrong_pesel(cpr: Node) -> None:
     ("number", "wrong"), [("02070803628", False), ("02070803627", True), ("1", True), ("x" * 11, True)]
 )
 def test_pesel(number: str, wrong: bool) -> None:
-    """Check digit and length of a PESEL (DOMAIN 5.5)."""
+    """Check digit and length of a PESEL."""
     assert wrong_pesel(number) is wrong
 
 

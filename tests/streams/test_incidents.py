@@ -209,7 +209,7 @@ def test_thread_before_reference(territory):
 
 
 def test_refused_and_called_in_again_reopens(territory):
-    """A desk report naming a refused `cpr_id` reopens that incident, which asks for an answer again (DOMAIN 3.3)."""
+    """A desk report naming a refused `cpr_id` reopens that incident, which asks for an answer again."""
     incident_id = incident_of(territory.put(report("form", order=1, references=(("cpr_id", "1"),))))
     territory.put(command("no", "refuse", incident_id, reason="a matter of the fire service"))
     assert kinds(territory.put(report("update", thread="form", order=2))) == ["ReportLinked"]
@@ -222,7 +222,7 @@ def test_refused_and_called_in_again_reopens(territory):
 
 
 def test_reopened_by_the_far_sides_status(territory):
-    """The far side's own `REOPENED` reopens what was refused (DOMAIN 3.2)."""
+    """The far side's own `REOPENED` reopens what was refused."""
     incident_id = incident_of(territory.put(report("form", order=1)))
     territory.put(command("no", "refuse", incident_id, reason="a matter of the fire service"))
     facts = territory.put(report("again", thread="form", order=2, handling_status="Ponownie otwarte"))

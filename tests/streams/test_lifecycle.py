@@ -115,7 +115,7 @@ def test_reason_is_compulsory(verb):
 
 @pytest.mark.parametrize("reason", ["territory", "Właściwość miejscowa", "nie nasz teren "])
 def test_territory_is_no_ground_for_refusal(reason):
-    """A wrong territory is handed over, never refused (DOMAIN 3.3)."""
+    """A wrong territory is handed over, never refused."""
     territory, incident_id = brought_to(IncidentState.OPEN)
     assert territory.put(filled("no", "refuse", incident_id, reason=reason))[0].change.code is Code.FIELD_INVALID
 

@@ -63,7 +63,7 @@ def test_new_warnings_reach_the_units_they_touch():
 
 
 def test_order_changes_nothing():
-    """Shuffled rows and codes, doubled codes: no change (DOMAIN 5.1)."""
+    """Shuffled rows and codes, doubled codes: no change."""
     feed = Feed()
     items = [notice("a"), notice("b", areas=("x", "y"))]
     feed.take(snapshot(*items))

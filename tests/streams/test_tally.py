@@ -11,7 +11,7 @@ from streams.tally import TallySettings, create_app, options
 
 TOLD = TallySettings("127.0.0.1:9092, 127.0.0.1:9093", Path("faust-data"), prefix="t.", instance_id="node-1")
 
-ENGINE_6 = {
+STATED = {
     "processing_guarantee": ProcessingGuarantee.AT_LEAST_ONCE,
     "stream_wait_empty": False,
     "stream_buffer_maxsize": 4096,
@@ -37,16 +37,16 @@ ENGINE_6 = {
     "web_graph_enabled": False,
     "web_metrics_enabled": False,
 }
-"""The table of ENGINE 6 with our values; `store`, `datadir` and the recovery delay are looked at by themselves."""
+"""Every setting with our value; `store`, `datadir` and the recovery delay are looked at by themselves."""
 
 
 def test_the_live_application_has_every_setting():
     """Faust really holds what was decided; a renamed or ignored option is noticed here."""
     app = create_app(TOLD)
-    assert {name: getattr(app.conf, name) for name in ENGINE_6} == ENGINE_6
+    assert {name: getattr(app.conf, name) for name in STATED} == STATED
     assert (str(app.conf.store), app.conf.datadir, app.conf.id) == ("memory:", Path("faust-data"), "t.tally")
     assert app.conf.stream_recovery_delay > 0
-    assert set(ENGINE_6) | {"store", "datadir", "stream_recovery_delay"} == set(options(TOLD))
+    assert set(STATED) | {"store", "datadir", "stream_recovery_delay"} == set(options(TOLD))
     assert ProducerBuffer.max_messages == 5_000
 
 

@@ -59,7 +59,7 @@ def test_golden(case):
     [("1", Severity.MODERATE), ("2", Severity.SEVERE), ("3", Severity.EXTREME), (2, Severity.SEVERE)],
 )
 def test_a_degree_is_a_cap_severity(degree, severity):
-    """DOMAIN 5.1: 1, 2, 3 = Moderate, Severe, Extreme."""
+    """Degrees 1, 2, 3 = Moderate, Severe, Extreme."""
     assert snapshot(ROW | {"stopien": degree}).items[0].severity is severity
 
 
