@@ -124,6 +124,21 @@ def test_a_time_stamp_far_from_ours_is_not_believed(seconds, trusted):
     assert telling(event).registered_at == NOW + timedelta(seconds=seconds)
 
 
+def test_a_time_stamp_that_is_none_is_a_finding():
+    """Receipt counts."""
+    (event,), findings = told(framed('"SIA-DCS"0001L0#12AB[#12AB|Nri1/BA1]_25:61:00,02-14-2026'), NOW)
+    assert telling(event).event_at is None
+    assert findings == [(FindingCode.FIELD_UNREADABLE, "/stamp")]
+
+
+def test_an_account_without_a_point_has_its_address():
+    """The gazetteer finds the point later."""
+    settings = SiaSettings.model_validate({"name": "p", "accounts": {"77FF": {"street": "Łódzka", "building": "19"}}})
+    (event,) = translate(Document(message(account="77FF")[1:-1]), settings).events
+    assert telling(event).place.position is None
+    assert (telling(event).place.street, telling(event).place.building) == ("Łódzka", "19")
+
+
 def test_a_length_that_does_not_fit_is_a_finding():
     """The CRC does, so nothing was lost on the way."""
     raw = message(account="12AB", stamp=NOW)
