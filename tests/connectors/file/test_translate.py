@@ -2,17 +2,23 @@
 
 import contextlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.contract import Document
+from connectors.file.lab import MAPPING
 from connectors.file.mapping import Mapping, load
+from connectors.file.rows import Limits, rows
 from connectors.file.translate import TEXT_LIMIT, translate
 from schemas.errors import Code, Rejected
 from schemas.finding import FindingCode
+from tests.connectors import golden
 
+FOLDER = Path(translate.__code__.co_filename).parent / "golden"
 CALLS = load("montgomery911")
 CALLS_HEADER = "lat,lng,title,timeStamp,twp,addr"
 
@@ -186,3 +192,17 @@ def test_translation_is_total(body, form, header):
     rules = mapping(format=form, time={"column": "t", "zone": "Europe/Warsaw"}, text={"description": "d"})
     with contextlib.suppress(Rejected):
         translate(Document(body, context={"header": header}), rules).events[0].payload.to_json()
+
+
+@pytest.mark.parametrize("case", golden.cases(FOLDER))
+def test_golden(case):
+    """Every written file means, row by row, what it meant when it was judged."""
+    rules = Mapping.model_validate(yaml.safe_load(MAPPING))
+    with (FOLDER / f"{case}.in.csv").open("rb") as file:
+        header, *found = rows(file, Limits(4_096, 1 << 20, 200), ",")
+    context = {"header": header.body.decode()}
+    told_by_row = [
+        golden.meaning(lambda document: translate(document, rules), Document(row.body, context=context))
+        for row in found
+    ]
+    golden.check(FOLDER, case, told_by_row)
