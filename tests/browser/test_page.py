@@ -147,6 +147,7 @@ async def test_the_desk_form_sends_what_was_typed(post: Post) -> None:
     assert path == "/v1/sources/desk/documents"
     assert (body["description"], body["street"], body["channel"]) == ("Hałas po północy", "Polna", "telephone")
     assert body["entry_id"]
+    assert "category" not in body, "no kind is chosen for the officer"
 
 
 async def test_it_speaks_english_too(post: Post) -> None:

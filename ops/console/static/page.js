@@ -81,10 +81,8 @@ function suggestionItem(incident, s) {
 function showDetail() {
   const incident = board.incidents.get(ui.chosen);
   if (!incident) { $("detail").replaceChildren(el("p", { class: "hint" }, t().choose)); return; }
-  const open = [...$("detail").querySelectorAll("details[open]")].length && $("detail").dataset.id === incident.id;
-  if (open) { $("detail").dataset.stale = "1"; }
   $("detail").dataset.id = incident.id;
-  const stages = Object.entries(incident.stages).map(([stage, at]) => el("li", {}, `${stage.replace("_at", "").replaceAll("_", " ")}: ${stamp(at)}`));
+  const stages = Object.entries(incident.stages).map(([stage, at]) => el("li", {}, `${t().stage[stage] || stage}: ${stamp(at)}`));
   const actions = el("p", { class: "actions" });
   if (incident.state === "open") actions.append(button(t().accept, () => command(incident, { verb: "accept" }), "primary"));
   if (incident.unread) actions.append(button(t().read, () => command(incident, { verb: "read" })));
@@ -129,7 +127,7 @@ function showSide() {
   $("late-box").hidden = board.late.size === 0;
   $("late").replaceChildren(...[...board.late.values()].map(reportItem));
   $("figures").replaceChildren(...[...board.figures.values()].sort((a, b) => a.figure.localeCompare(b.figure) || b.count - a.count).slice(0, 12).map((f) =>
-    el("li", {}, `${f.figure.replaceAll("_", " ")}: ${kindName(f.label)} `, el("strong", {}, String(f.count)))));
+    el("li", {}, `${c.figure[f.figure] || f.figure.replaceAll("_", " ")}: ${kindName(f.label.split("/").pop())} `, el("strong", {}, String(f.count)))));
   const live = [...board.incidents.values()].filter((i) => !CLOSED.has(i.state));
   const counts = [[c.open, live.length], [c.urgentCount, live.filter((i) => i.urgency === "urgent").length], [c.unanswered, live.filter((i) => i.flags.includes("unanswered") && i.state === "open").length], [c.unreadCount, live.reduce((sum, i) => sum + i.unread, 0)]];
   $("counters").replaceChildren(...counts.flatMap(([name, n]) => [el("dt", {}, name), el("dd", {}, String(n))]));
@@ -149,7 +147,9 @@ function showTexts() {
   $("language").textContent = ui.language === "pl" ? "English" : "Polski";
   $("sound").textContent = soundOn() ? t().soundOn : t().soundOff; $("sound").setAttribute("aria-pressed", String(soundOn()));
   const names = Object.keys(ui.categories).sort((a, b) => kindName(a).localeCompare(kindName(b), ui.language));
-  $("categories").replaceChildren(...names.map((code) => el("option", { value: code }, kindName(code))));
+  const typed = $("categories").value; // nothing is chosen for the officer: an unknown kind is better than a wrong one
+  $("categories").replaceChildren(el("option", {}, ""), ...names.map((code) => el("option", { value: code }, kindName(code))));
+  $("categories").value = typed;
   showRows(true); showDetail(); showSide(); showConnection();
 }
 
