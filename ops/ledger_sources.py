@@ -19,6 +19,7 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from connectors.journal_reader import JournalReader
+from ops import runtime
 from ops.health import SeparateLags
 from ops.ledger import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
 from ops.reading import Cluster, Reading
@@ -184,7 +185,7 @@ async def _aside(cluster: Cluster) -> list[AsideRow]:
 
 async def _journals(where: Where) -> dict[str, Journal | None]:
     """Every intake node's: of this machine by its file, whether the node runs or not, the others by HTTP."""
-    files = _files(where)
+    files = runtime.journals(where.node, where.journal_file)
     names = set(files)
     async for one, _ in _records(where.cluster, FEEDS):
         if one.value is not None and (node := orjson.loads(one.value).get("node")):
@@ -199,13 +200,6 @@ async def _journals(where: Where) -> dict[str, Journal | None]:
         else:
             found[name] = None
     return found
-
-
-def _files(where: Where) -> dict[str, Path]:
-    """Journals on this machine by node: ours, and beside it those of feeds, each called after its node."""
-    beside = {one.stem: one for one in where.journal_file.parent.glob("*.db") if one != where.journal_file}
-    ours = {where.node: where.journal_file} if where.journal_file.exists() else {}
-    return {**beside, **ours}
 
 
 def _from_file(path: Path) -> Journal | None:

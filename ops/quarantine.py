@@ -51,16 +51,18 @@ async def item(settings: Settings, id: str) -> dict[str, Any] | None:
 
 
 async def document(settings: Settings, one: dict[str, Any]) -> bytes | None:
-    """The bytes of the item's document from this node's journal, opened by the installation's key.
+    """The bytes of the item's document from a journal of this machine, opened by the installation's key.
 
-    None when the item has no document, or its bytes are trimmed. Unavailable when another node keeps them.
+    None when the item has no document, or its bytes are trimmed. Unavailable when another machine keeps them.
     """
     if not one.get("document_id"):
         return None
-    if one.get("node") not in {None, settings.node}:
+    files = runtime.journals(settings.node, runtime.journal_file(settings))
+    file = files.get(one.get("node") or settings.node)
+    if file is None:
         raise Unavailable(Code.JOURNAL_UNAVAILABLE, f"its bytes are in the journal of {one['node']}; ask there")
     key = installation_key(runtime.key_file(settings))
-    return await asyncio.to_thread(_bytes, runtime.journal_file(settings), key, one["document_id"])
+    return await asyncio.to_thread(_bytes, file, key, one["document_id"])
 
 
 async def consulted(settings: Settings, one: dict[str, Any], actor: str, purpose: str) -> None:

@@ -63,6 +63,12 @@ def journal_file(settings: Settings) -> Path:
     return settings.data_dir / "journal" / "journal.db"
 
 
+def journals(node: str, file: Path) -> dict[str, Path]:
+    """Every journal beside `file`, which is this node's: ours, and those of feeds, each named after its node."""
+    beside = {one.stem: one for one in sorted(file.parent.glob("*.db")) if one != file}
+    return {**beside, node: file} if file.exists() else beside
+
+
 @contextmanager
 def announced(settings: Settings, role: str, url: str = "", operation: str = "") -> Iterator[Running]:
     """Say in `run/<role>.json` where a role is found, for as long as it runs."""

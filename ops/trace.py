@@ -1,7 +1,7 @@
 """The way of one document, report, incident, fact, command or delivery, read from journal and topics."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -24,11 +24,11 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
 
     A document whose journal is on another machine is shown by its topics alone.
     """
-    cluster, file = kafka.cluster(settings), runtime.journal_file(settings)
-    rows = await asyncio.to_thread(_rows, file, {id})
-    since_ms = min((row.received_ms for row in rows), default=0) - EARLIER_MS
+    cluster, files = kafka.cluster(settings), runtime.journals(settings.node, runtime.journal_file(settings))
+    rows = await asyncio.to_thread(_rows, files, {id})
+    since_ms = min((row.received_ms for _, row in rows), default=0) - EARLIER_MS
     trail = Trail(id)
-    for row in rows:
+    for _, row in rows:
         trail.documents.add(row.document_id)
         trail.reports.update(name for name, kind in row.reports if kind == "Report")
     outboxes = [outbox(one.name, lane) for one in settings.recipients for lane in LANES]
@@ -38,8 +38,8 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
         await _from_delivery(trail, cluster, outboxes)
     for topics in ([DECISIONS], [*outboxes, RECEIPTS, QUARANTINE], [*INTAKE, LOG]):
         await _taken(trail, cluster, topics, since)
-    found = rows or await asyncio.to_thread(_rows, file, trail.documents | trail.reports | trail.causes)
-    return trail.told([_shown(row, settings.node) for row in found])
+    found = rows or await asyncio.to_thread(_rows, files, trail.documents | trail.reports | trail.causes)
+    return trail.told([_shown(row, node) for node, row in found])
 
 
 async def _taken(trail: Trail, cluster: Cluster, topics: Iterable[str], since_ms: int | None) -> None:
@@ -60,10 +60,12 @@ async def _from_delivery(trail: Trail, cluster: Cluster, outboxes: Iterable[str]
         await _taken(trail, cluster, [FACTS], None)
 
 
-def _rows(file: Path, wanted: set[str]) -> list[RowIds]:
-    """The journal rows of documents, or of what they became. Empty where there is no journal here."""
-    if not file.exists():
-        return []
+def _rows(files: Mapping[str, Path], wanted: set[str]) -> list[tuple[str, RowIds]]:
+    """Node and journal row of documents, or of what they became. Empty where there is no journal here."""
+    return [(node, row) for node, file in files.items() for row in _rows_of(file, wanted)]
+
+
+def _rows_of(file: Path, wanted: set[str]) -> list[RowIds]:
     try:
         reader = JournalReader(file)
     except Unavailable:
