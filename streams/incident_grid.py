@@ -23,9 +23,8 @@ _NEIGHBOURS: Final = tuple((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1))
 
 def stand(turn: Turn, incident: Incident) -> Incident:
     """Put the incident into the cell of its place, or list it there as it is now; not saved yet."""
-    at = _anchor(incident)
-    listed = _listed(incident, at) if at is not None else None
-    if listed is None or at is None:
+    listed = _listed(incident)
+    if listed is None:
         return leave(turn, incident)
     old = incident.listed
     if old is not None and listed[:4] == old[:4] and listed.seen_ms - old.seen_ms < SLOT_MS:
@@ -62,19 +61,14 @@ def near(turn: Turn, mode: Mode, sighting: Sighting) -> Iterator[Incident]:
     x, y = _grid(turn, sighting.lat, sighting.lon)
     cells = (turn.get(_cell(turn, mode, x + dx, y + dy)) for dx, dy in _NEIGHBOURS)
     candidates = [one for cell in cells if cell for one in cell]
-    for incident_id in correlate.worth_a_look(turn.reference.weights, sighting, candidates):
-        incident = turn.incident(incident_id)
-        if incident is not None:
-            yield incident
+    ids = correlate.worth_a_look(turn.reference.weights, sighting, candidates)
+    yield from (incident for one in ids if (incident := turn.incident(one)) is not None)
 
 
-def _anchor(incident: Incident) -> Sighting | None:
-    """The sighting that gave the place, else the last one if it has a point."""
-    return next((one for one in incident.sightings if one.lat is not None), None)
-
-
-def _listed(incident: Incident, at: Sighting) -> Candidate | None:
-    if at.lat is None or at.lon is None:
+def _listed(incident: Incident) -> Candidate | None:
+    """How its cell lists it: at the sighting that gave the place, else at the last one if that has a point."""
+    at = next((one for one in incident.sightings if one.lat is not None), None)
+    if at is None or at.lat is None or at.lon is None:
         return None
     summary = incident.summary
     last_ms = max(one.at_ms for one in incident.sightings)

@@ -89,20 +89,17 @@ def join(turn: Turn, incident: Incident, arrival: Arrival, why: Explanation, *, 
     return following
 
 
-def suggest(turn: Turn, incident_id: str, target: Incident, report_id: str, why: Explanation) -> None:
+def suggest(turn: Turn, incident: Incident, target: Incident, report_id: str, why: Explanation) -> None:
     """Tell that two incidents may be one; a person decides, nothing waits for it."""
-    incident = turn.incident(incident_id)
-    if incident is None:
-        return
     suggestion = Suggestion(target_id=target.summary.incident_id, report_id=report_id, explanation=why)
     suggestions = with_suggestion(incident.summary, suggestion)
     turn.tell(LinkSuggested(suggestion=suggestion), incident, suggestions=suggestions)
 
 
-def consequences(turn: Turn, incident: Incident, arrival: Arrival, *, history: bool, called_back: bool) -> None:
+def consequences(turn: Turn, incident: Incident, arrival: Arrival, *, history: bool, called_back: bool) -> Incident:
     """What a joining report changes beside the list of reports: category, urgency, a cancellation, a reopening."""
     if history:
-        return
+        return incident
     incident = _recategorised(turn, incident, arrival.held)
     told = arrival.told.report.told
     if told.revision is Revision.CANCELLATION:
@@ -114,6 +111,7 @@ def consequences(turn: Turn, incident: Incident, arrival: Arrival, *, history: b
         changes: dict[str, Any] = {"state": IncidentState.OPEN, "refused_reason": None}
         incident = turn.tell(change, replace(incident, asking_ms=turn.now_ms), **changes)
         deadlines.asking(turn, incident)
+    return incident
 
 
 def _recategorised(turn: Turn, incident: Incident, held: Gist) -> Incident:

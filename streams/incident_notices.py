@@ -1,9 +1,8 @@
-"""What else comes to a territory: warnings, a neighbour's observations, other versions of reference data."""
+"""What else comes to a territory: warnings, and a neighbour's observations."""
 
 import hashlib
 from collections.abc import Mapping
 
-from schemas.command import ReferenceActivated
 from schemas.incident import NoticeIssued, NoticeWithdrawn, ObservationMade
 from schemas.notice import Notice, NoticeChanged
 from schemas.report import Mode
@@ -69,8 +68,3 @@ def observed(turn: Turn, observation: Observation, trace: Mapping[str, str]) -> 
         flags = with_flags(match.incident.summary.flags, (NEAR_BORDER,))
         change = ObservationMade(from_unit=observation.from_unit, report_id=observation.report_id)
         turn.tell(change, match.incident, flags=flags)
-
-
-def activated(turn: Turn, change: ReferenceActivated) -> None:
-    """Another version of reference data holds from here on: noted, because a replay must find the same order."""
-    turn.put(f"ref|{change.kind}", (change.version, change.digest))

@@ -65,9 +65,9 @@ def _place(turn: Turn, arrival: Arrival) -> None:
         order = arrival.told.report.revision_order
         history = thread is not None and order < thread[1]
         incident = join(turn, incident, arrival, why, history=history)
-        consequences(turn, incident, arrival, history=history, called_back=home is None)
+        incident = consequences(turn, incident, arrival, history=history, called_back=home is None)
         if home is not None and named is not None and named.summary.incident_id != home.summary.incident_id:
-            suggest(turn, incident.summary.incident_id, named, held.report_id, _by_reference(turn, system))
+            suggest(turn, incident, named, held.report_id, _by_reference(turn, system))
         return
     match = _match(turn, arrival)
     weights = turn.reference.weights
@@ -78,7 +78,7 @@ def _place(turn: Turn, arrival: Arrival) -> None:
     incident = _open(turn, arrival)
     if match is not None:
         why = correlate.explanation(weights, match)
-        suggest(turn, incident.summary.incident_id, match.incident, held.report_id, why)
+        suggest(turn, incident, match.incident, held.report_id, why)
 
 
 def _open(turn: Turn, arrival: Arrival) -> Incident:

@@ -176,6 +176,7 @@ def _on_incident(reference: IncidentsReference, state: State, one: Record, heade
 
 
 def _on_reference(_reference: IncidentsReference, _state: State, one: Record, _headers: Headers) -> Outcome:
+    """Another version of reference data holds from here on: noted, because a replay must find it at the same place."""
     change = parse(ReferenceActivated, one.value)
     return Outcome(puts={f"ref|{change.kind}": (change.version, change.digest)})
 
