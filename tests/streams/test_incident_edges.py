@@ -171,6 +171,7 @@ def test_the_same_caller_after_the_window(territory):
     """A shared number finds the incident of an hour ago, and does not join it."""
     old = incident_of(territory.put(report("one", clock="records", tokens=("t",))))
     territory.put(report("more", thread="one", seconds=600, clock="records"))
+    territory.tick(2_700, unit=UNIT)
     late = territory.put(report("two", seconds=3_330, clock="records", tokens=("t",), at=place(10)))
     assert old not in [fact.incident_id for fact in late if fact.change.kind == "ReportLinked"]
 
