@@ -32,15 +32,6 @@ class Match:
     parts: tuple[tuple[str, str, float], ...]
 
 
-def metres_between(one: Sighting, other: Sighting) -> float | None:
-    """Distance of the two points; None where one has none."""
-    if one.lat is None or one.lon is None or other.lat is None or other.lon is None:
-        return None
-    north = (one.lat - other.lat) * METRES_PER_DEGREE
-    east = (one.lon - other.lon) * METRES_PER_DEGREE * math.cos(math.radians(one.lat))
-    return math.hypot(north, east)
-
-
 def worth_a_look(weights: Weights, report: Sighting, candidates: Iterable[Candidate]) -> list[str]:
     """Ids of the candidates that the best words could still bring to the threshold of suggestion.
 
@@ -143,9 +134,12 @@ def _nearest(
     None when any sighting is out of reach: so an incident does not drift along neighbours of neighbours.
     """
     found: tuple[Sighting, float, float, float | None] | None = None
+    lat, lon = report.lat, report.lon
+    east_m = METRES_PER_DEGREE * math.cos(math.radians(lat)) if lat is not None else 0.0
     for seen in incident.sightings:
-        metres, place = metres_between(report, seen), 0.0
-        if metres is not None:
+        metres, place = None, 0.0
+        if lat is not None and lon is not None and seen.lat is not None and seen.lon is not None:
+            metres = math.hypot((lat - seen.lat) * METRES_PER_DEGREE, (lon - seen.lon) * east_m)
             if metres > reach_m + report.sigma_m + seen.sigma_m:
                 return None
             place = weights.distance_bits(metres, _sigma(weights, report, seen))

@@ -55,7 +55,8 @@ def _place(turn: Turn, arrival: Arrival) -> None:
     thread = turn.get(incident_memory.thread_key(turn, held.mode, held.thread_id))
     home = incident_memory.found(turn, thread[0]) if thread is not None else None
     system, named = _named(turn, arrival)
-    incident = home or named or incident_memory.found(turn, derived_id("incident", held.report_id))
+    own = derived_id("incident", held.report_id)
+    incident = home or named or incident_memory.found(turn, own)
     if incident is not None and incident.gone_to:
         incident_handover.forward_report(turn, incident, arrival.told)
         know(turn, arrival.told, held, incident.summary.incident_id, ELSEWHERE)
@@ -75,15 +76,14 @@ def _place(turn: Turn, arrival: Arrival) -> None:
         incident = join(turn, match.incident, arrival, correlate.explanation(weights, match), history=False)
         consequences(turn, incident, arrival, history=False, called_back=False)
         return
-    incident = _open(turn, arrival)
+    incident = _open(turn, arrival, own)
     if match is not None:
         why = correlate.explanation(weights, match)
         suggest(turn, incident, match.incident, held.report_id, why)
 
 
-def _open(turn: Turn, arrival: Arrival) -> Incident:
+def _open(turn: Turn, arrival: Arrival, incident_id: str) -> Incident:
     held = arrival.held
-    incident_id = derived_id("incident", held.report_id)
     cancelled = arrival.told.report.told.revision is Revision.CANCELLATION
     incident = new_incident(turn, held, arrival.seen, incident_id, arrival.shared)
     body = b'{"kind":"IncidentOpened","report":%b}' % arrival.raw

@@ -245,7 +245,9 @@ def _larger(one: int | None, other: int | None) -> int | None:
 def _referenced(known: tuple[Reference, ...], more: tuple[Reference, ...]) -> tuple[Reference, ...]:
     if not more or len(known) >= REFERENCES:
         return known
-    fitting = [one for one in more if len(one.system) + len(one.id) <= NAME_CHARACTERS and one not in known]
+    there = {(one.system, one.id) for one in known}
+    fitting = [one for one in more if len(one.system) + len(one.id) <= NAME_CHARACTERS]
+    fitting = [one for one in fitting if (one.system, one.id) not in there]
     return (*known, *fitting)[:REFERENCES] if fitting else known
 
 

@@ -70,6 +70,14 @@ def test_headers_carry_the_ids(territory):
     assert dict(current.headers)["ce_traceparent"] == b"00-1-2-01"
 
 
+def test_headers_are_the_envelopes(territory):
+    """Headers that are put together by hand are those of the CloudEvents envelope, in its order."""
+    territory.put(report("one"), traceparent="00-1-2-01")
+    territory.put(command("x", "hand-over", territory.homes()[identity("one")], to_unit="kpp-pleszew"))
+    for one in territory.outputs:
+        assert read(one.headers, one.value).headers() == one.headers
+
+
 def test_same_thread_is_the_same_incident(territory):
     """A newer revision joins by reference wherever it says that it is, corrects kind and place, and waits unread."""
     incident_id = incident_of(territory.put(report("one", order=1)))
