@@ -2,6 +2,7 @@
 
 import pytest
 
+from schemas.envelope import read
 from schemas.incident import Fact
 from schemas.model import Message
 from schemas.place import Place
