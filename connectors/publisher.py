@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from connectors.ending import ended
 from connectors.journal import Journal
 from connectors.journal_rows import JournalRow, Mark, StoredKey, Verdict
 from connectors.kits.kafka import Producer, started
@@ -83,13 +84,13 @@ class Publisher:
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Wait a while for what is in the window, save the marks, give the producer back. Also twice."""
-        await _cancelled(self._tasks[:1])
+        await ended(self._tasks[:1])
         deadline = time.monotonic() + seconds
         while self._window and self._producer and time.monotonic() < deadline:
             self._changed.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), deadline - time.monotonic())
-        await _cancelled(self._tasks[1:])
+        await ended(self._tasks[1:])
         await self._drop_producer()
         await self._flush()
         self._tasks = []
@@ -269,7 +270,7 @@ class Publisher:
 
     async def _drop_producer(self) -> None:
         producer, self._producer = self._producer, None
-        await _cancelled(list(self._sending.values()))
+        await ended(list(self._sending.values()))
         if producer is not None:
             with suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(producer.stop(), 2)
@@ -288,9 +289,3 @@ class Publisher:
             await self._journal.note(*marks)
         except Unavailable:
             self._marks = marks + self._marks
-
-
-async def _cancelled(tasks: "list[asyncio.Task[None]]") -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

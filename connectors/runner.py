@@ -14,6 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from connectors.contract import Accepted, Connector, Document, Held, Refused, Settled, SourceSettings, Translation
+from connectors.ending import ended
 from connectors.feeds import Feed
 from connectors.identity import Identity
 from connectors.intake_metrics import IntakeMetrics
@@ -89,9 +90,7 @@ class Runner:
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Stop sources, say so, publish what can be within the time. What is left is published at the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await ended(self._tasks)
         self._tasks = []
         for feed in self.feeds.values():
             await self.become(feed, FeedState.STOPPED)
