@@ -188,7 +188,9 @@ class SourceContract:
                 return
             await lab.deny()
             await until(lambda: stage.feed.state is FeedState.DENIED)
-            assert all(task.done() for task in stage.runner._tasks if task.get_name() == f"source {NAME}")
+            asking = [task for task in stage.runner._tasks if task.get_name() == f"source {NAME}"]
+            await until(lambda: all(task.done() for task in asking))
+            assert asking
 
     async def wrong_token(self, stage: Stage) -> int:
         """Status of a POST with another token than the source's."""
