@@ -160,6 +160,16 @@ def test_a_process_is_known_by_its_command_line(tmp_path):
     processes.send(pid, signal.SIGKILL)
 
 
+def test_a_process_that_ends_while_it_is_looked_at_is_none(monkeypatch):
+    """Other programs come and go; one that ends between opening and reading its command line is simply not there."""
+
+    def gone(_):
+        raise ProcessLookupError
+
+    monkeypatch.setattr(processes.Path, "read_bytes", gone)
+    assert processes.command_line(os.getpid()) == []
+
+
 def test_a_process_is_known_from_its_first_moment(tmp_path):
     """As soon as `spawn` answers, the process is found: a node just started is never taken for one that ended."""
     for attempt in range(25):
