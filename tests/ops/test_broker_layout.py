@@ -6,6 +6,7 @@ import socket
 import stat
 import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -166,7 +167,7 @@ def test_a_process_that_ends_while_it_is_looked_at_is_none(monkeypatch):
     def gone(_):
         raise ProcessLookupError
 
-    monkeypatch.setattr(processes.Path, "read_bytes", gone)
+    monkeypatch.setattr(Path, "read_bytes", gone)
     assert processes.command_line(os.getpid()) == []
 
 
