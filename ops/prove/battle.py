@@ -9,13 +9,14 @@ import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from ops.prove import cluster_io, counter, verdict
 from ops.prove.cluster_io import Wanted
@@ -26,6 +27,7 @@ from streams.murmur import positive_hash
 KEYS: Final = 400
 PAD: Final = b"." * 150
 TERM_SECONDS: Final = 20.0
+PAUSE_SECONDS: Final = 0.01
 MOST_EXITS: Final = 60
 """After so many exits a worker is not started again: the run is lost, and its log is long enough."""
 APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
@@ -68,6 +70,7 @@ class Battle:
         self._kept: set[str] = set()
         self._events: list[float] = []
         self._exits: Counter[str] = Counter()
+        self._fed = 0
         self.striking = False
         """The load goes on while this is true."""
         self._drained = False
@@ -109,26 +112,48 @@ class Battle:
         self._tasks.append(asyncio.create_task(self._feed()))
 
     async def _feed(self) -> None:
-        plan, rng = self.plan, random.Random(self.plan.seed)
+        """Write the load; a producer that fails for good is replaced. What it had not written may be missing."""
+        began, keys = time.monotonic(), self._keys()
+        while self._fed < self.plan.messages or self.striking:
+            try:
+                await self._feed_with_one_producer(began, keys)
+            except KafkaError as error:
+                self.notes.append(f"the load's producer was replaced: {type(error).__name__}")
+
+    async def _feed_with_one_producer(self, began: float, keys: Iterator[bytes]) -> None:
+        plan, failed = self.plan, asyncio.get_running_loop().create_future()
+
+        def look(sent: "asyncio.Future[Any]") -> None:
+            error = None if sent.cancelled() else sent.exception()
+            if error is not None and not failed.done():
+                failed.set_result(error)
+
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=65_536
         )
         await producer.start()
         try:
-            names = [b"k%04d" % number for number in range(plan.keys)]
-            if plan.without_partition is not None:
-                names = [name for name in names if self._place(name) != plan.without_partition]
-            began = time.monotonic()
-            number = 0
-            while number < plan.messages or self.striking:
-                value = plan.special.get(number, b"i%07d|%s" % (number, PAD))
-                await producer.send(self.topic(counter.INPUT), value, key=names[rng.randrange(len(names))])
-                number += 1
-                ahead = number / plan.rate - (time.monotonic() - began)
-                if ahead > 0.01:
+            while (self._fed < plan.messages or self.striking) and not failed.done():
+                value = plan.special.get(self._fed, b"i%07d|%s" % (self._fed, PAD))
+                self._fed += 1
+                sent = await producer.send(self.topic(counter.INPUT), value, key=next(keys))
+                sent.add_done_callback(look)
+                ahead = self._fed / plan.rate - (time.monotonic() - began)
+                if ahead > PAUSE_SECONDS:
                     await asyncio.sleep(ahead)
         finally:
             await producer.stop()
+        if failed.done():
+            self.notes.append(f"the load's producer was replaced: {type(failed.result()).__name__}")
+
+    def _keys(self) -> Iterator[bytes]:
+        """The keys of the messages, for ever: the same for the same seed."""
+        rng, plan = random.Random(self.plan.seed), self.plan
+        names = [b"k%04d" % number for number in range(plan.keys)]
+        if plan.without_partition is not None:
+            names = [name for name in names if self._place(name) != plan.without_partition]
+        while True:
+            yield names[rng.randrange(len(names))]
 
     def _place(self, key: bytes) -> int:
         return positive_hash(key) % self.plan.partitions
