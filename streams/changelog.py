@@ -119,10 +119,6 @@ class Fold:
         """Offset of the last input record that the state contains; -1: none."""
         return NOTHING_APPLIED if self.marker is None else self.marker.applied
 
-    def durable(self, decode: Callable[[bytes], object]) -> dict[str, object]:
-        """The state values, each decoded once."""
-        return {key.decode(): decode(value) for key, value in self.values.items()}
-
 
 def batch(create: Callable[[], Any], marker: Marker | None, changes: Mapping[str, Entry], now_ms: int) -> Any:
     """One prepared record batch: the marker, then the changed keys. The unit that is appended whole or not at all."""
