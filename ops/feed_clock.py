@@ -12,6 +12,7 @@ from ops.reading import Cluster
 from schemas.command import Tick
 from schemas.topics import LOG
 from schemas.wire import derived_id, record
+from streams.clients import begin
 
 LOOK_SECONDS: Final = 0.3
 
@@ -41,7 +42,7 @@ async def wind(
         extensions={"unit": unit},
     )
     producer = cluster.producer()
-    await producer.start()
+    await begin(producer)
     try:
         await producer.send_and_wait(cluster.prefix + LOG, tick, unit.encode(), headers=list(headers))
     except (KafkaError, OSError, TimeoutError) as error:

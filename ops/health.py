@@ -15,6 +15,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from ops.reading import Cluster
+from streams.clients import begin
 
 ASK_SECONDS: Final = 5.0
 """A cluster that does not tell the lag within this time leaves it unknown: not ready."""
@@ -117,7 +118,7 @@ class SeparateLags:
         if self._clients is None:
             self._clients = (self._cluster.admin(), self._cluster.reader())
             for client in self._clients:
-                await client.start()
+                await begin(client)
         return self._clients
 
     async def _close(self) -> None:

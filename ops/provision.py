@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from ops.provision_plan import Action, Alter, Create, Found, Grow, Wanted, plan
 from ops.provision_plan import wanted as wanted
 from schemas.errors import Code, Unavailable
+from streams.clients import begin
 
 TOPIC_SOURCE: Final = 1  # config_source DYNAMIC_TOPIC_CONFIG: set on the topic itself, not a default
 LEADERS_SECONDS: Final = 30.0
@@ -32,7 +33,7 @@ async def provision(client: Mapping[str, Any], desired: Sequence[Wanted], *, dry
     """
     admin = AIOKafkaAdminClient(**client)
     try:
-        await admin.start()
+        await begin(admin)
         actions = plan(desired, await _found(admin, client, desired))
         if not dry_run:
             await _apply(admin, actions)
@@ -50,7 +51,7 @@ async def nodes(client: Mapping[str, Any]) -> int:
     """How many brokers the cluster has; Unavailable if it does not answer."""
     admin = AIOKafkaAdminClient(**client)
     try:
-        await admin.start()
+        await begin(admin)
         return len((await admin.describe_cluster())["brokers"])
     except (KafkaError, OSError) as failure:
         raise Unavailable(

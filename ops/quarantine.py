@@ -18,6 +18,7 @@ from schemas.errors import Code, Unavailable
 from schemas.privacy import installation_key
 from schemas.topics import AUDIT, QUARANTINE
 from schemas.wire import derived_id, record
+from streams.clients import begin
 
 HEX_ROW: Final = 16
 
@@ -85,7 +86,7 @@ async def consulted(settings: Settings, one: dict[str, Any], actor: str, purpose
     )
     producer = kafka.cluster(settings).producer()
     try:
-        await producer.start()
+        await begin(producer)
         topic = settings.topic(AUDIT)
         await producer.send_and_wait(topic, key=actor.encode(), value=value, headers=list(headers))
     except (KafkaError, OSError) as error:

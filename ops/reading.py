@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.errors import Code, Unavailable
 from schemas.topics import MAX_MESSAGE_BYTES
+from streams.clients import begin
 
 STALL_SECONDS: Final = 20.0
 PARTITION_FETCH_BYTES: Final = MAX_MESSAGE_BYTES + 65_536
@@ -77,7 +78,7 @@ class Cluster:
         """Partitions of those of the topics (logical names) that exist. Unavailable when no broker answers."""
         admin = self.admin()
         try:
-            await admin.start()
+            await begin(admin)
             told = await admin.describe_topics([self.prefix + name for name in topics])
         except (KafkaError, KafkaConnectionError, OSError) as error:
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"no broker answers ({type(error).__name__})") from None
@@ -113,7 +114,7 @@ class Reading:
             return
         reader = self._cluster.reader()
         try:
-            await reader.start()
+            await begin(reader)
             ends = await self._sought(reader, parts)
             async for topic, records in self._until(reader, ends):
                 yield topic, records

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 from ops.reading import Cluster, Reading
 from schemas.errors import Code, Unavailable
 from schemas.topics import FIGURES, TALLY, changelog
+from streams.clients import begin
 
 INPUTS = tuple(source for _, source in TALLY)
 CHANGELOGS = tuple(changelog(name, source) for name, source in TALLY)
@@ -33,7 +34,7 @@ async def reset(cluster: Cluster, group: str, wait_seconds: float = 30.0) -> Res
     """
     await _until_empty(cluster, group, wait_seconds)
     producer: AIOKafkaProducer = cluster.producer()
-    await producer.start()
+    await begin(producer)
     try:
         entries = sum([await _emptied(cluster, producer, topic) for topic in CHANGELOGS])
         figures = await _emptied(cluster, producer, FIGURES)
@@ -44,7 +45,7 @@ async def reset(cluster: Cluster, group: str, wait_seconds: float = 30.0) -> Res
 
 async def _until_empty(cluster: Cluster, group: str, wait_seconds: float) -> None:
     admin: AIOKafkaAdminClient = cluster.admin()
-    await admin.start()
+    await begin(admin)
     try:
         end = time.monotonic() + wait_seconds
         while (members := await _members(admin, group)) != 0:
@@ -84,7 +85,7 @@ async def _to_the_start(cluster: Cluster, group: str) -> int:
     known = await cluster.partitions(INPUTS)
     parts = [TopicPartition(cluster.prefix + name, at) for name in known for at in known[name]]
     member: AIOKafkaConsumer = cluster.consumer(group, None)
-    await member.start()
+    await begin(member)
     try:
         member.assign(parts)
         begins = await member.beginning_offsets(parts)
@@ -109,8 +110,8 @@ class Progress:
         parts = [TopicPartition(self._cluster.prefix + name, at) for name in known for at in known[name]]
         admin, reader = self._cluster.admin(), self._cluster.reader()
         try:
-            await admin.start()
-            await reader.start()
+            await begin(admin)
+            await begin(reader)
             told = await admin.list_consumer_group_offsets(self._group, partitions=parts)
             ends, begins = await reader.end_offsets(parts), await reader.beginning_offsets(parts)
         finally:

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.errors import Code, Unavailable
@@ -15,6 +16,27 @@ BUILDER_BYTES = 64 * 1024 * 1024
 """No batch builder says "full" by itself: the shell keeps the limits, and a batch must never miss a record."""
 MAX_POLL_MS = 300_000
 """Replay happens between two polls; a shell that stands still is ended long before by other means."""
+
+
+START_SECONDS = 2.0
+"""How long a start may go on that nobody waits for any more."""
+
+
+async def begin(client: Any) -> None:
+    """Start a client of aiokafka; one that cannot be started, or need not be any more, is given back.
+
+    A cancellation waits a moment for the start to end: broken off between its connection and the first answer,
+    aiokafka 0.14 forgets the connection, and nobody could close it.
+    """
+    start = asyncio.ensure_future(client.start())
+    try:
+        await asyncio.shield(start)
+    except BaseException:
+        await asyncio.wait({start}, timeout=START_SECONDS)
+        start.cancel()
+        await asyncio.gather(start, return_exceptions=True)
+        await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
+        raise
 
 
 class Clients(Protocol):

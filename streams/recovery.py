@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from schemas.errors import Code, Misconfigured
 from streams import changelog
 from streams.changelog import NOTHING_APPLIED, Fold, Marker, PartitionState
-from streams.clients import Clients
+from streams.clients import Clients, begin
 from streams.leaving import Exit
 from streams.rounds import Gear, Held, changes_limit
 from streams.shell_settings import BATCH_OVERHEAD
@@ -86,7 +86,7 @@ class Recovery:
         parts = list(self._held.parts.values())
         await self._identify()
         reader = self._clients.reader(self._gear.settings)
-        await reader.start()
+        await begin(reader)
         try:
             await self._replay(reader, parts, epoch)
         finally:

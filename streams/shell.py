@@ -17,7 +17,7 @@ from aiokafka import ConsumerRebalanceListener
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from schemas.errors import Code, Denied, SztabError, Unavailable
-from streams.clients import AiokafkaClients, Clients
+from streams.clients import AiokafkaClients, Clients, begin
 from streams.contract import Observer, Processor, State
 from streams.fetching import Fetching
 from streams.leaving import Exit, Leaving, Left, whereabouts
@@ -134,10 +134,10 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _start(self) -> None:
         try:
-            await self._gear.producer.start()
+            await begin(self._gear.producer)
             await learn_topics(self._gear, self._clients)
             self._gear.consumer.subscribe([self._settings.prefix + self.processor.input], listener=self)
-            await self._gear.consumer.start()
+            await begin(self._gear.consumer)
         except KafkaError as error:
             raise Unavailable(Code.BROKER_UNAVAILABLE, f"the cluster cannot be used: {type(error).__name__}") from error
 

@@ -15,7 +15,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from schemas.errors import Code, Unavailable
-from streams.clients import AiokafkaClients
+from streams.clients import AiokafkaClients, begin
 from streams.contract import Output, Processor, State
 from streams.shell_settings import ShellSettings
 
@@ -71,7 +71,7 @@ class Ticker:
         producer = self._make_producer(self._settings)
         try:
             try:
-                await producer.start()
+                await begin(producer)
             except KafkaError as error:
                 raise Unavailable(Code.BROKER_UNAVAILABLE, f"the ticker cannot start: {type(error).__name__}") from None
             while not self._stop.is_set():

@@ -9,10 +9,13 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from connectors.ending import ended
 from schemas.topic import MAX_MESSAGE_BYTES
 
 log = structlog.get_logger()
 
+_START_SECONDS: Final = 2.0
+"""How long a start may go on that nobody waits for any more."""
 _BACK_OFF_SECONDS: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -51,9 +54,13 @@ async def started(make: Callable[[], Producer], backlog: Callable[[], int]) -> P
     attempt = 0
     while True:
         producer = make()
+        start = asyncio.ensure_future(producer.start())
         try:
-            await producer.start()
+            await asyncio.shield(start)
         except (KafkaError, OSError, TimeoutError, asyncio.CancelledError) as error:
+            # Not broken off in the middle: aiokafka 0.14 forgets a connection that has no answer yet.
+            await asyncio.wait({start}, timeout=_START_SECONDS)
+            await ended([start])
             with suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(producer.stop(), 2)
             if isinstance(error, asyncio.CancelledError):

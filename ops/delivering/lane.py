@@ -25,6 +25,7 @@ from schemas.envelope import attribute
 from schemas.errors import Code, Rejected
 from schemas.topics import outbox
 from schemas.wire import payload
+from streams.clients import begin
 
 RECIPIENT_GROUP: Final = "deliver"
 
@@ -102,7 +103,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self._broken = asyncio.get_running_loop().create_future()
         consumer.subscribe([self.topic], listener=self)
         try:
-            await consumer.start()
+            await begin(consumer)
             await self._work(consumer)
         finally:
             await self._leave(consumer)

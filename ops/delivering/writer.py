@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from ops.reading import Cluster
+from streams.clients import begin
 from streams.contract import Output
 
 PAUSE_SECONDS = 1.0
@@ -27,11 +28,7 @@ class KafkaWriter:
 
     async def _start(self) -> None:
         producer = self._cluster.producer()
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
+        await begin(producer)
         self._producer = producer
 
     async def write(self, outputs: Sequence[Output]) -> None:

@@ -22,6 +22,7 @@ from ops.prove import cluster_io, counter, verdict
 from ops.prove.cluster_io import Wanted
 from ops.prove.worker import ENVIRONMENT
 from schemas.topics import MAX_MESSAGE_BYTES
+from streams.clients import begin
 from streams.murmur import positive_hash
 
 KEYS: Final = 400
@@ -131,7 +132,7 @@ class Battle:
         producer = AIOKafkaProducer(
             bootstrap_servers=self.bootstrap, acks="all", enable_idempotence=True, linger_ms=5, max_batch_size=65_536
         )
-        await producer.start()
+        await begin(producer)
         try:
             while (self._fed < plan.messages or self.striking) and not failed.done():
                 value = plan.special.get(self._fed, b"i%07d|%s" % (self._fed, PAD))

@@ -10,6 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
+from streams.clients import begin
+
 READ_SECONDS: Final = 120.0
 
 
@@ -24,7 +26,7 @@ class Wanted:
 async def create(bootstrap: str, topics: Mapping[str, Wanted], replicas: int) -> None:
     """Make the topics and wait until each has all its leaders."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
+    await begin(admin)
     try:
         made = [
             NewTopic(name, wanted.partitions, replicas, topic_configs=dict(wanted.config))
@@ -53,7 +55,7 @@ async def read_all(bootstrap: str, topics: Mapping[str, int]) -> list[Any]:
     reader = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, enable_auto_commit=False, max_partition_fetch_bytes=8 << 20, fetch_max_wait_ms=100
     )
-    await reader.start()
+    await begin(reader)
     try:
         places = [TopicPartition(name, number) for name, count in topics.items() for number in range(count)]
         ends = await reader.end_offsets(places)
@@ -79,8 +81,8 @@ async def all_committed(bootstrap: str, group: str, topic: str, partitions: Iter
     reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5000)
     try:
-        await reader.start()
-        await admin.start()
+        await begin(reader)
+        await begin(admin)
         ends = await asyncio.wait_for(reader.end_offsets(places), 10)
         committed = await asyncio.wait_for(admin.list_consumer_group_offsets(group, partitions=places), 10)
     except (KafkaError, TimeoutError):

@@ -24,6 +24,7 @@ from ops.operating import operating
 from ops.reading import Cluster
 from ops.settings import Settings
 from schemas.errors import Code, SztabError, Unavailable
+from streams.clients import begin
 
 ROLE: Final = "console"
 LOOK_SECONDS: Final = 0.2
@@ -60,7 +61,7 @@ async def _reading(cluster: Cluster) -> AsyncIterator[tuple[AIOKafkaConsumer, di
         raise Unavailable(Code.BROKER_UNAVAILABLE, f"no such topic: {', '.join(missing)}; provision first")
     places = {name: [TopicPartition(cluster.prefix + name, at) for at in known[name]] for name in known}
     reader = cluster.reader()
-    await reader.start()
+    await begin(reader)
     try:
         everything = [place for name in known for place in places[name]]
         reader.assign(everything)

@@ -30,6 +30,7 @@ from ops.settings import Settings
 from schemas.errors import SztabError
 from schemas.privacy import installation_key
 from schemas.topics import FACTS
+from streams.clients import begin
 
 ROLE: Final = "intake"
 FACTS_BACK_MS: Final = 600_000
@@ -160,7 +161,7 @@ async def _follow_once(settings: Settings, outcomes: Outcomes) -> None:
     if not everything:
         return
     reader = cluster.reader()
-    await reader.start()
+    await begin(reader)
     try:
         reader.assign(everything)
         await reader.seek_to_beginning(*everything)
