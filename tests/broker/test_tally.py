@@ -90,10 +90,22 @@ async def shown(cluster: Cluster, some: list[Fact]) -> Figures:
     """Wait until the figures are those of the facts."""
     aim = expected(some)
 
-    async def there() -> bool:
-        return await figures(cluster) == aim
+    found: Figures = {}
 
-    await until(there, DEADLINE_SECONDS, what="the figures of the facts")
+    async def there() -> bool:
+        nonlocal found
+        found = await figures(cluster)
+        return found == aim
+
+    try:
+        await until(there, DEADLINE_SECONDS, what="the figures of the facts")
+    except AssertionError:
+        differing = {
+            key: (found.get(key), aim.get(key)) for key in found.keys() | aim if found.get(key) != aim.get(key)
+        }
+        pytest.fail(
+            f"{len(differing)} of {len(aim)} figures differ (found, expected): {dict(sorted(differing.items())[:9])}"
+        )
     return aim
 
 

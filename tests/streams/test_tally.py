@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import faust
+import pytest
 from faust.transport.producer import ProducerBuffer
 from faust.types.enums import ProcessingGuarantee
+from mode.utils.queues import FlowControlEvent
 
 from schemas.topics import ALARMS_NOW, FACTS, catalogue, changelog
 from streams.tally import TallySettings, create_app, options
@@ -77,3 +79,21 @@ def test_credentials_are_handed_on():
     assert isinstance(credentials, faust.SASLCredentials)
     assert (credentials.username, credentials.password, credentials.mechanism.value) == ("u", "p", "SCRAM-SHA-512")
     assert create_app(TOLD).conf.broker_credentials is None
+
+
+@pytest.mark.parametrize(("flow", "left"), [(None, 1), (FlowControlEvent, 0)])
+async def test_a_record_between_two_resumes_stays(flow, left):
+    """Recovery resumes a flow that runs already: our flow keeps what came in between, faust's own would drop it."""
+    app = create_app(TOLD)
+    if flow is not None:
+        app.flow_control = flow()
+    queue = app.FlowControlQueue(maxsize=10, clear_on_resume=True)
+    queue.put_nowait("from before the rebalance")
+    app.flow_control.resume()
+    assert queue.qsize() == 0
+    queue.put_nowait("the next record")
+    app.flow_control.resume()
+    assert queue.qsize() == left
+    app.flow_control.suspend()
+    app.flow_control.resume()
+    assert queue.qsize() == 0
