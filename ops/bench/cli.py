@@ -48,6 +48,20 @@ def pipeline(*, rates: str, seconds: float, as_json: bool) -> None:
 
 
 @bench.command()
+@click.option("--reports", type=click.IntRange(min=1), default=60_000, show_default=True, help="How many wait.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def backlog(*, reports: int, as_json: bool) -> None:
+    """Reports that wait in the intake topics, taken to the outboxes by one worker process."""
+    from ops.bench.backlog import measure
+
+    with tempfile.TemporaryDirectory(prefix="sztab-bench-") as folder:
+        figures = run(measure(Path(folder), reports))
+    click.echo(orjson.dumps(figures) if as_json else "\n".join(f"{name:22}{told}" for name, told in figures.items()))
+    if figures["arrived"] < reports:
+        sys.exit(1)
+
+
+@bench.command()
 def worker() -> None:
     """Run the peers' reference job through our shell, as one of their contenders (settings in the environment)."""
     from ops.bench.worker import main

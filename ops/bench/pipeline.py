@@ -25,6 +25,7 @@ from ops.demo.cast import reports_of
 from ops.demo.stage import Stage, quoted, toml
 from ops.reading import Cluster
 from schemas.topics import LANES, outbox
+from streams.clients import begin
 
 RECIPIENTS: Final = ("dispatch", "fire", "crisis")
 WARM_SECONDS: Final = 5.0
@@ -113,20 +114,28 @@ class Bench:
 
 
 @asynccontextmanager
-async def staged(folder: Path) -> AsyncIterator[Bench]:
-    """An installation with three real receivers, ready, and its outbox followed."""
+async def receiving() -> AsyncIterator[dict[str, WebhookLab]]:
+    """A receiver for each recipient."""
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(aiohttp.ClientSession())
         receivers = {name: WebhookLab() for name in RECIPIENTS}
         for receiver in receivers.values():
             await receiver.start()
             stack.push_async_callback(receiver.stop)
+        yield receivers
+
+
+@asynccontextmanager
+async def staged(folder: Path) -> AsyncIterator[Bench]:
+    """An installation with three real receivers, ready, and its outbox followed."""
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        receivers = await stack.enter_async_context(receiving())
         stage = Stage(folder)
         stack.push_async_callback(stage.stop)
         await stage.start(configuration(receivers))
         await stage.ready(session)
         bench = Bench(stage, receivers)
-        reader = await stack.enter_async_context(_outbox(kafka.cluster(settings.load(stage.config))))
+        reader = await stack.enter_async_context(outbox_reader(kafka.cluster(settings.load(stage.config))))
         following = asyncio.create_task(bench.arrivals.follow(reader))
         stack.callback(following.cancel)
         yield bench
@@ -144,11 +153,12 @@ def configuration(receivers: dict[str, WebhookLab]) -> str:
 
 
 @asynccontextmanager
-async def _outbox(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
+async def outbox_reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
+    """A reader of dispatch's outbox, from its beginning."""
     names = [outbox("dispatch", lane) for lane in LANES]
     known = await cluster.partitions(names)
     reader = cluster.reader()
-    await reader.start()
+    await begin(reader)
     try:
         reader.assign([TopicPartition(cluster.prefix + name, at) for name in known for at in known[name]])
         yield reader
