@@ -20,15 +20,14 @@ from prometheus_client import CollectorRegistry
 
 from connectors.contract import Document
 from connectors.cpr import CONNECTOR
-from connectors.cpr.settings import CprSettings
 from connectors.identity import Identity
 from connectors.journal import Journal
 from connectors.keys import ThreadKeys
 from connectors.kits.kafka import kafka_producer
 from connectors.runner import Runner
-from ops import kafka, preparing, runtime
-from ops.bench.load import form
-from ops.bench.pipeline import Arrivals, configuration, outbox_reader, receiving
+from ops import kafka, log, preparing, runtime
+from ops.bench.load import form, source
+from ops.bench.pipeline import Arrivals, configured, outbox_reader, receiving
 from ops.bench.processes import cpu_seconds, rss_mb, tree
 from ops.demo.stage import STOP_SECONDS
 from ops.settings import Settings, load
@@ -43,27 +42,29 @@ LOOK_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 300.0
 
 
-async def measure(folder: Path, reports: int) -> dict[str, Any]:
+async def measure(folder: Path, reports: int, units: int) -> dict[str, Any]:
     """Fill, start one worker, follow. Rates are those from the worker's first output to the last of each stage."""
     config = folder / "sztab.toml"
     async with receiving() as receivers:
-        config.write_text(configuration(receivers), "utf-8")
+        config.write_text(configured(folder, receivers, units), "utf-8")
         settings = load(config)
+        log.configure(settings.operation.model_copy(update={"log_level": "error"}), "bench", settings.node)
         runtime.prepare(settings)
         prepared = await preparing.prepare(settings)
         try:
-            filled = await _filled(settings, reports)
-            return {"reports": reports, **filled, **await _drained(settings, config, reports)}
+            filled = await _filled(settings, reports, units)
+            return {"reports": reports, "units": units, **filled, **await _drained(settings, config, reports)}
         finally:
             await preparing.release(prepared, STOP_SECONDS)
 
 
-async def _filled(settings: Settings, reports: int) -> dict[str, float]:
+async def _filled(settings: Settings, reports: int, units: int) -> dict[str, float]:
     """Put the reports into the intake topics, acknowledged."""
     began = time.monotonic()
     async with _runner(settings) as runner:
-        feed, dice = runner.feeds["cpr-poznan"], Random(1)
-        for first in range(0, reports, AT_ONCE):
+        dice = Random(1)
+        for turn, first in enumerate(range(0, reports, AT_ONCE)):
+            feed = runner.feeds[source(turn % units)]
             numbers = range(first, min(first + AT_ONCE, reports))
             documents = [Document(orjson.dumps(form("backlog", number, dice))) for number in numbers]
             for document, stored in zip(documents, await runner.append(feed, documents), strict=True):
@@ -94,7 +95,8 @@ async def _runner(settings: Settings) -> AsyncIterator[Runner]:
             prefix=cluster.prefix,
             registry=CollectorRegistry(),
         )
-        runner.add(CONNECTOR, CprSettings(name="cpr-poznan"))
+        for one in settings.sources:
+            runner.add(CONNECTOR, one.settings)
         await runner.start()
         stack.push_async_callback(runner.stop)
         yield runner
@@ -105,9 +107,9 @@ async def _drained(settings: Settings, config: Path, reports: int) -> dict[str, 
     cluster, arrivals = kafka.cluster(settings), Arrivals()
     async with outbox_reader(cluster) as reader:
         following = asyncio.create_task(arrivals.follow(reader))
-        with (config.parent / "streams.log").open("ab") as log:
+        with (config.parent / "streams.log").open("ab") as file:
             worker = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "ops", "--config", str(config), "run", "streams"), stdout=log, stderr=log
+                *(sys.executable, "-m", "ops", "--config", str(config), "run", "streams"), stdout=file, stderr=file
             )
         began = time.monotonic()
         try:

@@ -11,6 +11,7 @@ import click
 import orjson
 
 from ops.bench.journal import command as journal
+from ops.bench.load import UNITS
 from ops.invocation import run
 from schemas.errors import Code, Misconfigured
 
@@ -25,11 +26,17 @@ def bench() -> None:
 bench.add_command(journal)
 
 
+UNITS_OPTION: Final = click.option(
+    "--units", type=click.IntRange(1, 1000), default=UNITS, show_default=True, help="Territories that share the load."
+)
+
+
 @bench.command()
+@UNITS_OPTION
 @click.option("--rates", default="10,50,150,1000", show_default=True, help="Reports per second, one run each.")
 @click.option("--seconds", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Length of each run.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per rate.")
-def pipeline(*, rates: str, seconds: float, as_json: bool) -> None:
+def pipeline(*, units: int, rates: str, seconds: float, as_json: bool) -> None:
     """Open loop over the HTTP intake to the outbox and the webhook."""
     from ops.bench.pipeline import measure
 
@@ -38,7 +45,7 @@ def pipeline(*, rates: str, seconds: float, as_json: bool) -> None:
     except ValueError:
         raise click.BadParameter("numbers, separated by commas", param_hint="--rates") from None
     with tempfile.TemporaryDirectory(prefix="sztab-bench-") as folder:
-        for figures in run(measure(Path(folder), wanted, seconds)):
+        for figures in run(measure(Path(folder), wanted, seconds, units)):
             if as_json:
                 click.echo(orjson.dumps(figures))
                 continue
@@ -48,14 +55,15 @@ def pipeline(*, rates: str, seconds: float, as_json: bool) -> None:
 
 
 @bench.command()
+@UNITS_OPTION
 @click.option("--reports", type=click.IntRange(min=1), default=60_000, show_default=True, help="How many wait.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
-def backlog(*, reports: int, as_json: bool) -> None:
+def backlog(*, units: int, reports: int, as_json: bool) -> None:
     """Reports that wait in the intake topics, taken to the outboxes by one worker process."""
     from ops.bench.backlog import measure
 
     with tempfile.TemporaryDirectory(prefix="sztab-bench-") as folder:
-        figures = run(measure(Path(folder), reports))
+        figures = run(measure(Path(folder), reports, units))
     click.echo(orjson.dumps(figures) if as_json else "\n".join(f"{name:22}{told}" for name, told in figures.items()))
     if figures["arrived"] < reports:
         sys.exit(1)

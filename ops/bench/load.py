@@ -11,8 +11,9 @@ import orjson
 
 CATEGORIES: Final = ("traffic.collision", "crime.theft", "order.noise", "person.helpless", "traffic.obstruction")
 BOX: Final = (51.55, 51.95, 17.85, 18.45)
-"""South, north, west, east: about the county, so that links stay as rare as on a busy night."""
-PATH: Final = "/v1/sources/cpr-poznan/documents"
+"""South, north, west, east: about the county."""
+UNITS: Final = 48
+"""Territories of the load: no city has a thousand reports a second, but a country of some 340 such units may."""
 CONNECTIONS: Final = 64
 PATIENCE_SECONDS: Final = 30.0
 
@@ -38,6 +39,11 @@ def form(run: str, number: int, dice: random.Random) -> dict[str, Any]:
     }
 
 
+def source(unit: int) -> str:
+    """Name of the call centre whose reports go to this unit of the load."""
+    return f"cpr-{unit + 1}"
+
+
 @dataclass(slots=True)
 class Load:
     """One run at one rate. `due` gives, for each report, when its form was due (monotonic seconds)."""
@@ -46,6 +52,7 @@ class Load:
     run: str
     rate: float
     seconds: float
+    units: int = UNITS
     due: dict[str, float] = field(default_factory=dict)
     answered_ms: list[float] = field(default_factory=list)
     failed: int = 0
@@ -66,13 +73,14 @@ class Load:
                     await asyncio.sleep(wait)
                 elif wait < -0.005:
                     self.late += 1
-                group.create_task(self._post(session, body, due))
+                group.create_task(self._post(session, source(number % self.units), body, due))
         return len(self.answered_ms) / (time.monotonic() - began)
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes, due: float) -> None:
+    async def _post(self, session: aiohttp.ClientSession, name: str, body: bytes, due: float) -> None:
         headers = {"Content-Type": "application/json"}
         try:
-            async with session.post(self.intake + PATH, data=body, headers=headers) as answer:
+            path = f"/v1/sources/{name}/documents"
+            async with session.post(self.intake + path, data=body, headers=headers) as answer:
                 said = orjson.loads(await answer.read())
                 accepted = answer.status == 202
         except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError):

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from connectors.webhook.lab import WebhookLab
 from ops import kafka, settings
 from ops.bench.figures import percentiles, slope
-from ops.bench.load import Load
+from ops.bench.load import Load, source
 from ops.bench.processes import cpu_seconds, rss_mb, tree
 from ops.demo.cast import reports_of
 from ops.demo.stage import Stage, quoted, toml
@@ -55,15 +55,16 @@ class Bench:
 
     stage: Stage
     receivers: dict[str, WebhookLab]
+    units: int
     arrivals: Arrivals = field(default_factory=Arrivals)
 
     async def rate(self, rate: float, seconds: float) -> dict[str, Any]:
         """One rate: warm up, then measure."""
         intake = self.stage.urls["intake"]
-        await Load(intake, f"warm-{rate:g}-{time.monotonic_ns()}", rate, WARM_SECONDS).play()
+        await Load(intake, f"warm-{rate:g}-{time.monotonic_ns()}", rate, WARM_SECONDS, self.units).play()
         pids = {role: tree(pid) for role, pid in self.stage.pids.items()}
         before = {role: cpu_seconds(found) for role, found in pids.items()}
-        load = Load(intake, f"rate-{rate:g}-{time.monotonic_ns()}", rate, seconds)
+        load = Load(intake, f"rate-{rate:g}-{time.monotonic_ns()}", rate, seconds, self.units)
         backlog: list[tuple[float, float]] = []
         watching = asyncio.create_task(self._backlog(load, backlog))
         began = time.monotonic()
@@ -125,31 +126,41 @@ async def receiving() -> AsyncIterator[dict[str, WebhookLab]]:
 
 
 @asynccontextmanager
-async def staged(folder: Path) -> AsyncIterator[Bench]:
+async def staged(folder: Path, units: int) -> AsyncIterator[Bench]:
     """An installation with three real receivers, ready, and its outbox followed."""
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         receivers = await stack.enter_async_context(receiving())
         stage = Stage(folder)
         stack.push_async_callback(stage.stop)
-        await stage.start(configuration(receivers))
+        await stage.start(configured(folder, receivers, units))
         await stage.ready(session)
-        bench = Bench(stage, receivers)
+        bench = Bench(stage, receivers, units)
         reader = await stack.enter_async_context(outbox_reader(kafka.cluster(settings.load(stage.config))))
         following = asyncio.create_task(bench.arrivals.follow(reader))
         stack.callback(following.cancel)
         yield bench
 
 
-def configuration(receivers: dict[str, WebhookLab]) -> str:
-    """One call centre, three recipients."""
-    sources = ['connector = "cpr"\nname = "cpr-poznan"\nemergency = true']
+def configured(folder: Path, receivers: dict[str, WebhookLab], units: int) -> str:
+    """The text of a `sztab.toml`: a call centre for each unit, three recipients. Writes the units into the folder.
+
+    One unit is Kalisz, placed by its outline; more are fixed by their source.
+    """
+    fixed = [f"unit-{number + 1}" for number in range(units)] if units > 1 else []
+    named = [{"name": "kmp-kalisz", "teryt": ["3061", "3007"]}, *({"name": name} for name in fixed)]
+    (folder / "territory.yaml").write_bytes(orjson.dumps({"units": named, "default": "kmp-kalisz"}))
+    sources = [
+        f'connector = "cpr"\nname = "{source(number)}"\nemergency = true\nunit = "{fixed[number] if fixed else ""}"'
+        for number in range(units)
+    ]
     recipients = [
         f'connector = "webhook"\nname = "{name}"\nurl = {quoted(one.url)}\nallowed_networks = ["127.0.0.0/8"]\n'
         f"keys = [{', '.join(quoted(key) for key in one.keys)}]"
         for name, one in receivers.items()
     ]
-    return toml("bench", prefix="bench.", sources=sources, recipients=recipients)
+    extra = '[territory]\nfile = "territory.yaml"'
+    return toml("bench", prefix="bench.", sources=sources, recipients=recipients) + extra + "\n"
 
 
 @asynccontextmanager
@@ -166,7 +177,7 @@ async def outbox_reader(cluster: Cluster) -> AsyncIterator[AIOKafkaConsumer]:
         await reader.stop()
 
 
-async def measure(folder: Path, rates: Sequence[float], seconds: float) -> list[dict[str, Any]]:
+async def measure(folder: Path, rates: Sequence[float], seconds: float, units: int) -> list[dict[str, Any]]:
     """Every rate, one after the other, on one installation."""
-    async with staged(folder) as bench:
+    async with staged(folder, units) as bench:
         return [await bench.rate(rate, seconds) for rate in rates]
