@@ -136,9 +136,9 @@ class Journal:
         """Where a source goes on."""
         return await self._read(lambda reader: reader.cursor(source))
 
-    async def key(self, key_id: str) -> StoredKey | None:
+    async def key(self, thread_id: str) -> StoredKey | None:
         """A thread's wrapped key."""
-        return await self._read(lambda reader: reader.key(key_id))
+        return await self._read(lambda reader: reader.key(thread_id))
 
     async def verify(self) -> list[Fault]:
         """What is wrong with the file; empty when nothing is."""

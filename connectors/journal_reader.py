@@ -104,10 +104,14 @@ class JournalReader:
         rows = self._query("SELECT cursor FROM cursors WHERE source = ?", source)
         return str(rows[0][0]) if rows else None
 
-    def key(self, key_id: str) -> StoredKey | None:
+    def key(self, thread_id: str) -> StoredKey | None:
         """A thread's wrapped key."""
-        rows = self._query("SELECT key_id, nonce, wrapped, published FROM keys WHERE key_id = ?", key_id)
-        return StoredKey(rows[0][0], rows[0][1], rows[0][2], bool(rows[0][3])) if rows else None
+        text = "SELECT thread_id, key_id, nonce, wrapped, published FROM keys WHERE thread_id = ?"
+        rows = self._query(text, thread_id)
+        if not rows:
+            return None
+        thread, key_id, nonce, wrapped, published = rows[0]
+        return StoredKey(thread, key_id, nonce, wrapped, bool(published))
 
     def verify(self) -> Iterator[Fault]:
         """Walk the chain: checksum of each sealed body, digest of each opened one, link of each row to the last."""

@@ -120,6 +120,7 @@ class Mark(NamedTuple):
 class StoredKey(NamedTuple):
     """A thread's wrapped key as the journal keeps it; `published` once `keys.current` holds it."""
 
+    thread_id: str
     key_id: str
     nonce: bytes
     wrapped: bytes

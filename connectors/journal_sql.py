@@ -30,7 +30,8 @@ CREATE TABLE IF NOT EXISTS bodies (row INTEGER PRIMARY KEY, body BLOB NOT NULL) 
 CREATE INDEX IF NOT EXISTS unsettled ON documents (row) WHERE state IN (0, 2);
 CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS keys (
-  key_id TEXT PRIMARY KEY, nonce BLOB NOT NULL, wrapped BLOB NOT NULL, published INTEGER NOT NULL DEFAULT 0
+  thread_id TEXT PRIMARY KEY, key_id TEXT NOT NULL, nonce BLOB NOT NULL, wrapped BLOB NOT NULL,
+  published INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS anchor (
   one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL, chain BLOB NOT NULL
@@ -120,9 +121,9 @@ def note(db: sqlite3.Connection, item: Note) -> None:
         )
     elif isinstance(item, StoredKey):
         db.execute(
-            "INSERT INTO keys (key_id, nonce, wrapped, published) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (key_id) DO UPDATE SET published = MAX(published, excluded.published)",
-            (item.key_id, item.nonce, item.wrapped, int(item.published)),
+            "INSERT INTO keys (thread_id, key_id, nonce, wrapped, published) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (thread_id) DO UPDATE SET published = MAX(published, excluded.published)",
+            (item.thread_id, item.key_id, item.nonce, item.wrapped, int(item.published)),
         )
     else:
         db.execute("INSERT OR REPLACE INTO cursors (source, cursor) VALUES (?, ?)", item)

@@ -11,7 +11,7 @@ from typing import Final
 
 from connectors.journal_reader import JournalReader
 from connectors.journal_rows import StoredKey
-from schemas.privacy import KEY_BYTES, WrappedKey, unwrap, wrap
+from schemas.privacy import KEY_BYTES, WrappedKey, new_key_id, unwrap, wrap
 
 _KEPT: Final = 20_000
 """Keys held in memory; older ones are read again from the journal."""
@@ -21,15 +21,20 @@ _KEPT: Final = 20_000
 class ThreadKey:
     """A thread's key, clear and wrapped; `durable` once the journal holds it, `published` once the broker does."""
 
-    key_id: str
+    thread_id: str
     key: bytes
     wrapped: WrappedKey
     durable: bool
     published: bool
 
+    @property
+    def key_id(self) -> str:
+        """Names the key in `keys.current` and in what it sealed."""
+        return self.wrapped.key_id
+
     def stored(self) -> StoredKey:
         """The form that the journal keeps."""
-        return StoredKey(self.key_id, self.wrapped.nonce, self.wrapped.wrapped, self.published)
+        return StoredKey(self.thread_id, self.key_id, self.wrapped.nonce, self.wrapped.wrapped, self.published)
 
 
 class ThreadKeys:
@@ -61,13 +66,13 @@ class ThreadKeys:
         stored = self._reader.key(thread_id)
         if stored is None:
             return None
-        wrapped = WrappedKey(key_id=thread_id, nonce=stored.nonce, wrapped=stored.wrapped)
+        wrapped = WrappedKey(key_id=stored.key_id, nonce=stored.nonce, wrapped=stored.wrapped)
         key = unwrap(self._installation, wrapped)
         return ThreadKey(thread_id, key, wrapped, durable=True, published=stored.published)
 
     def _make(self, thread_id: str) -> ThreadKey:
         key = os.urandom(KEY_BYTES)
-        wrapped = wrap(self._installation, thread_id, key)
+        wrapped = wrap(self._installation, new_key_id(thread_id), key)
         return ThreadKey(thread_id, key, wrapped, durable=False, published=False)
 
     def _let_go(self) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import os
 import re
+import secrets
 import stat
 import unicodedata
 from collections.abc import Iterable
@@ -38,12 +39,17 @@ class Sealed(Message):
 class WrappedKey(Message):
     """A thread's key, wrapped by the installation's key: the payload of `keys.current`, keyed by `key_id`."""
 
-    key_id: Annotated[str, about("Names the key: its thread's id.", Privacy.OPERATIONAL)]
+    key_id: Annotated[str, about("Names the key: its thread's id and a random part.", Privacy.OPERATIONAL)]
     nonce: Annotated[bytes, about("Random, 12 bytes.", Privacy.OPERATIONAL)]
     wrapped: Annotated[
         bytes,
         about("The 32 bytes of the key under the installation's key.", Privacy.PERSONAL),
     ]
+
+    @property
+    def thread_id(self) -> str:
+        """The thread whose persons it opens: erasing the thread is erasing each key that names it."""
+        return self.key_id.partition("/")[0]
 
 
 def seal(key: bytes, key_id: str, plaintext: bytes, report_id: str, field: str) -> Sealed:
@@ -69,6 +75,15 @@ def unseal(key: bytes, sealed: Sealed, report_id: str, field: str) -> bytes:
 
 def _bound(report_id: str, field: str) -> bytes:
     return f"{report_id}|{field}|{SEALED_VERSION}".encode()
+
+
+def new_key_id(thread_id: str) -> str:
+    """A name for a key that is made now.
+
+    Not the thread's id alone: two nodes, or one that lost its journal, each make a key for the same thread, and under
+    one name the second would erase the first.
+    """
+    return f"{thread_id}/{secrets.token_hex(8)}"
 
 
 def wrap(installation_key: bytes, key_id: str, key: bytes) -> WrappedKey:

@@ -100,9 +100,9 @@ async def test_marks_and_unpublished(journal: Journal) -> None:
 
 async def test_first_key_stays(journal: Journal) -> None:
     """A thread's key is written once; later writes only tell that it was published."""
-    await journal.note(StoredKey("t", b"n", b"first"))
-    await journal.note(StoredKey("t", b"m", b"second", published=True))
-    assert await journal.key("t") == StoredKey("t", b"n", b"first", published=True)
+    await journal.note(StoredKey("t", "t/1", b"n", b"first"))
+    await journal.note(StoredKey("t", "t/2", b"m", b"second", published=True))
+    assert await journal.key("t") == StoredKey("t", "t/1", b"n", b"first", published=True)
     assert await journal.key("other") is None
 
 
