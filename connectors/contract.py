@@ -5,12 +5,13 @@ retries, the
 wording of outages, metrics and feed status. A sink takes messages to the far side. Neither knows Kafka, ids or keys.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from schemas.command import Command
 from schemas.delivery import Delivery
@@ -21,30 +22,47 @@ from schemas.notice import SnapshotTaken
 from schemas.report import Mode, Person, Telling
 
 
+def _readable(pattern: str) -> str:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        msg = f"not a regular expression: {error.msg}"
+        raise ValueError(msg) from None
+    return pattern
+
+
+Pattern = Annotated[str, AfterValidator(_readable)]
+"""A regular expression, refused with the configuration where it is none."""
+
+
+Lane = Literal["", "emergency", "police", "civil"]
+"""Where reports go in; empty: where the connector says."""
+
+
 class SourceSettings(BaseModel):
     """What every source instance has, beside its connector's own settings (which inherit from this)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=64)]
     """Name of the instance: unique, in addresses and metrics, `[a-z0-9-]+`."""
     far_system: str = ""
     """Configured name of the sending system, never a node; empty: the instance's name."""
-    lane: str = ""
+    lane: Lane = ""
     """`emergency`, `police` or `civil`; empty: the connector's."""
     mode: Mode = Mode.REAL
     """What this source's documents are, unless they say otherwise."""
     emergency: bool = False
     """An emergency source meets no back-pressure, and its silence is an urgent alarm."""
-    expected_every_seconds: float | None = None
+    expected_every_seconds: Annotated[float, Field(gt=0)] | None = None
     """Expected rhythm; silence beyond it is an alarm. None: none is expected."""
-    max_bytes: int = 1_048_576
+    max_bytes: Annotated[int, Field(ge=1)] = 1_048_576
     """Largest document."""
-    token_sha256: str = ""
+    token_sha256: Annotated[str, Field(pattern=r"^([0-9a-fA-F]{64})?$")] = ""
     """SHA-256 of the bearer token of who may speak, hexadecimal. Empty: loopback only."""
     unit: str = ""
     """Responsible unit when this source fixes it."""
-    placeholder_numbers: tuple[str, ...] = (r"0+", r"112\d*", r"(\d)\1{6,}", r"ANONYM.*|UNKNOWN|NIEZNANY|ZASTRZE.*")
+    placeholder_numbers: tuple[Pattern, ...] = (r"0+", r"112\d*", r"(\d)\1{6,}", r"ANONYM.*|UNKNOWN|NIEZNANY|ZASTRZE.*")
     """Numbers shown for a phone without SIM or a withheld one, as regular expressions over letters and digits alone:
     they never count as "same caller"."""
 

@@ -52,10 +52,10 @@ class Feed:
             source=self.name,
             far_system=self.origin.far_system,
             body=body,
-            content_type=content_type,
+            content_type=None if content_type is None else _text(content_type),
             occurrence=occurrence,
             cursor=cursor,
-            context=context,
+            context={name: _text(value) for name, value in context.items()},
             emergency=self.settings.emergency,
         )
 
@@ -112,3 +112,8 @@ class Feed:
             time=now.isoformat().replace("+00:00", "Z"),
             extensions={"kind": self.state.value},
         )
+
+
+def _text(told: str) -> str:
+    """A header's text with what is no UTF-8 in it replaced: nothing of a far side's header may stop its document."""
+    return told.encode(errors="replace").decode()

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from connectors.commands.settings import CommandsSettings
 from ops.mistakes import Mistake
 from ops.settings_parts import is_loopback
 from schemas.report import Mode
@@ -13,6 +14,7 @@ from schemas.topics import catalogue
 if TYPE_CHECKING:
     from ops.settings import Instance, Settings
 
+COMMANDS: Final = CommandsSettings.model_fields["name"].default
 REAL_PREFIX: Final = "sztab."
 ENVELOPE_BYTES: Final = 65_536
 """Room for what a report has beside its document's text."""
@@ -43,6 +45,8 @@ def _names(settings: "Settings") -> Iterator[Mistake]:
         for index, one in enumerate(instances):
             if counts[one.name] > 1:
                 yield Mistake(f"{field}[{index}].name", f"{one.name} is given {counts[one.name]} times")
+            if field == "sources" and one.name == COMMANDS:
+                yield Mistake(f"{field}[{index}].name", f"{COMMANDS} is the name of a source that every node has")
 
 
 def _exercise(settings: "Settings") -> Iterator[Mistake]:

@@ -44,7 +44,7 @@ def translate(document: Document, settings: CprSettings) -> Translation:
         person(form.part("subscriber", personal=True), "subscriber"),
     )
     persons = tuple(one for one in (person(part, "other") for part in form.parts("persons", personal=True)) if one)
-    plates = form.texts("plates")
+    plates = form.texts("plates", personal=True)
     told = Told(
         _telling(form, cpr_id, revision, settings),
         far_id=cpr_id,

@@ -1,10 +1,11 @@
 """Settings of the post's own desk."""
 
 from connectors.contract import SourceSettings
+from connectors.kits.local_time import ZoneName
 
 
 class DeskSettings(SourceSettings):
     """What the officers of the post type themselves."""
 
-    zone: str = "Europe/Warsaw"
+    zone: ZoneName = "Europe/Warsaw"
     """Time zone of times without an offset."""

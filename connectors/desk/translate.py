@@ -11,6 +11,7 @@ from connectors.kits.told_person import person
 from connectors.kits.told_place import place
 from schemas.errors import Code, Rejected
 from schemas.finding import Finding
+from schemas.place import Place
 from schemas.report import Casualties, Mode, Reference, Telling, Urgency
 
 CHANNELS = ("telephone", "radio", "visitor", "patrol", "service", "kwp")
@@ -27,17 +28,20 @@ def translate_for(settings: DeskSettings) -> Callable[[Document], Translation]:
 def translate(document: Document, settings: DeskSettings) -> Translation:
     """What an entry says. `entry_id` (made by the form once) names it, so that sending twice is harmless.
 
-    Rejected `field-missing` when neither description nor category nor place was typed: nothing was said.
+    Rejected `field-missing` without it, for two calls in the same words are two reports; and when neither description
+    nor category nor place was typed: nothing was said.
     """
     findings: list[Finding] = []
     form = Form(read_object(document.body), findings)
     entry_id = form.text("entry_id", 200)
+    if entry_id is None:
+        raise Rejected(Code.FIELD_MISSING, "an entry has an id, made once and sent again with it", "/entry_id")
     cpr_id, jed = form.text("cpr_id", 200), form.text("jed", 200)
     mode = form.choice("mode", [one.value for one in Mode])
     caller = person(form.part("caller", personal=True), "caller")
-    plates = form.texts("plates")
+    plates = form.texts("plates", personal=True)
     telling = _telling(form, cpr_id, jed, settings)
-    if not (telling.description or telling.category or telling.place.text or telling.place.locality):
+    if not (telling.description or telling.category) and telling.place == Place():
         raise Rejected(Code.FIELD_MISSING, "an entry says at least what happened or where", "/description")
     told = Told(telling, far_id=entry_id, mode=Mode(mode) if mode else None, caller=caller, plates=plates)
     return Translation((told,), tuple(findings))

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from connectors.contract import SourceSettings
 from connectors.file.mapping import load
+from schemas.errors import Misconfigured
 
 
 class FileSettings(SourceSettings):
@@ -24,6 +25,15 @@ class FileSettings(SourceSettings):
     """A gzip file that unpacks to more is not read further."""
     most_unpacked_ratio: Annotated[int, Field(ge=2)] = 200
     """A gzip file that unpacks to more than this many times its size (and 16 MiB) is not read further."""
+
+    @field_validator("mapping")
+    @classmethod
+    def _loads(cls, mapping: str) -> str:
+        try:
+            load(mapping)
+        except Misconfigured as error:
+            raise ValueError(error.detail) from None
+        return mapping
 
     @property
     def codes(self) -> str:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from connectors.contract import SourceSettings
+from connectors.kits.local_time import ZoneName
 
 
 class ImgwSettings(SourceSettings):
@@ -19,7 +20,7 @@ class ImgwSettings(SourceSettings):
     """Longest wait for a whole answer."""
     max_bytes: Annotated[int, Field(ge=1)] = 1 << 20
     """Largest answer; a day of storms in the whole country is about 100 KB."""
-    zone: str = "Europe/Warsaw"
+    zone: ZoneName = "Europe/Warsaw"
     """Time zone of the feed's times, which carry none. Not officially stated, hence a setting."""
 
     @field_validator("url")

@@ -13,6 +13,8 @@ from connectors.kits.json import pointer
 from connectors.kits.local_time import parsed, to_utc
 from schemas.finding import Finding, FindingCode
 
+MOST_FINDINGS: Final = 50
+"""What is odd about one document beyond that is told in one finding: the report must stay small enough to travel."""
 TEXT: Final = 4_000
 """Longest ordinary text, in characters; descriptions may be longer."""
 
@@ -45,15 +47,17 @@ class Form:
             self._tell(name, f"longer than {limit} characters; the whole stays in the document")
         return text[:limit] or None
 
-    def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts; a lone text counts as a list of one."""
+    def texts(self, name: str, *, personal: bool = False) -> tuple[str, ...]:
+        """A list of texts; a lone text counts as a list of one. Other things in it are a finding, the texts count.
+
+        What cannot be read of a `personal` list stays in the document alone.
+        """
         value = self._take(name)
-        if isinstance(value, str):
-            value = [value]
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            self._odd(name, value, "not a list of texts")
-            return ()
-        return tuple(item for item in value if item)
+        items = value if isinstance(value, list) else [value]
+        told = tuple(item for item in items if isinstance(item, str))
+        if len(told) < len(items):
+            self._odd(name, value, "not a list of texts", keep=not personal)
+        return tuple(item for item in told if item)
 
     def number(self, name: str, least: float = -math.inf, most: float = math.inf) -> float | None:
         """A finite number within the limits; a text that is a number counts."""
@@ -167,4 +171,7 @@ class Form:
         self._tell(name, detail, code)
 
     def _tell(self, name: str, detail: str, code: FindingCode = FindingCode.FIELD_UNREADABLE) -> None:
-        self.findings.append(Finding(code=code, at=self._at + pointer(name), detail=detail))
+        if len(self.findings) < MOST_FINDINGS:
+            self.findings.append(Finding(code=code, at=self._at + pointer(name), detail=detail))
+        elif len(self.findings) == MOST_FINDINGS:
+            self.findings.append(Finding(code=code, at=self._at, detail="and more that is odd, not told one by one"))

@@ -133,7 +133,7 @@ def check_reach(host: str, sources: Mapping[str, Pushed]) -> None:
 
 def hashed(token: str) -> str:
     """The form in which a bearer token is configured."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
 
 
 def bearer(request: web.Request) -> str:
@@ -178,7 +178,8 @@ def _document(request: web.Request, source: Pushed, raw: bytes) -> tuple[Documen
         if error.code is Code.TOO_LARGE:
             raise
         kept = {**context, "content-encoding": coding} if coding else context
-        return Document(raw, content_type, context=kept), error
+        # Not the document that the same bytes would be when they can be read: sent again rightly, they are taken.
+        return Document(raw, content_type, f"unread {error.code.value}", context=kept), error
     return Document(body, content_type, context=context), None
 
 

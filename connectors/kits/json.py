@@ -7,12 +7,16 @@ and infinities, numbers beyond 64 bits or a double, nesting deeper than 64, and 
 import json
 import math
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final, NoReturn
 
 from schemas.errors import Code, Rejected
 
 DEPTH: Final = 64
 """Deepest nesting; no format that we read needs a tenth of it."""
+MOST_DOUBLED: Final = 20
+"""Doubled names that are told of one text."""
 _STRINGS: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _OTHER: Final = re.compile(rb"[^\[\]{}]+")
 _SURROGATE: Final = re.compile(r"\\u[dD][89abAB]|\\u[dD][c-fC-F]")
@@ -53,7 +57,7 @@ def parse(body: bytes) -> tuple[Any, tuple[str, ...]]:
         raise Rejected(Code.TOO_DEEP, f"nested deeper than {DEPTH}") from None
     if _SURROGATE.search(text):
         _check_surrogates(value)
-    return value, _doubled(value, "") if _Doubled.seen(value) else ()
+    return value, tuple(islice(_doubled(value, ""), MOST_DOUBLED)) if _Doubled.seen(value) else ()
 
 
 class _Doubled(dict[str, Any]):
@@ -81,17 +85,14 @@ def pointer(*parts: str | int) -> str:
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def _doubled(value: Any, at: str) -> tuple[str, ...]:
-    found: tuple[str, ...] = ()
+def _doubled(value: Any, at: str) -> Iterator[str]:
+    """Pointers to doubled names, outermost first."""
     if isinstance(value, _Doubled):
-        found = (at + pointer(value.name),)
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            found += _doubled(inner, at + pointer(name))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            found += _doubled(inner, at + pointer(number))
-    return found
+        yield at + pointer(value.name)
+    parts = value.items() if isinstance(value, dict) else enumerate(value)
+    for name, inner in parts:
+        if isinstance(inner, dict | list):
+            yield from _doubled(inner, at + pointer(name))
 
 
 def _check_depth(body: bytes) -> None:

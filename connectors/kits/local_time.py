@@ -3,7 +3,10 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
+from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator
 
 from schemas.errors import Code, Misconfigured
 from schemas.finding import Finding, FindingCode
@@ -26,6 +29,18 @@ def zone(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise Misconfigured(Code.CONFIGURATION_INVALID, f"no time zone is called {name!r}", "/zone") from None
+
+
+def _known(name: str) -> str:
+    try:
+        zone(name)
+    except Misconfigured as error:
+        raise ValueError(error.detail) from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_known)]
+"""An IANA time zone in settings; an unknown one is refused with the configuration."""
 
 
 def parsed(text: str, form: str = ISO) -> datetime | None:

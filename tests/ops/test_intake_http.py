@@ -286,3 +286,15 @@ async def test_ids_for_the_ledger(node: IntakeNode) -> None:
     assert (second["next"], second["last_row"]) == (None, 3)
     async with node.client.get(f"{node.url}/v1/journal/ids", headers={"Authorization": f"Bearer {OFFICER}"}) as answer:
         assert answer.status == 403
+
+
+async def test_the_same_bytes_sent_rightly_are_taken(node: IntakeNode) -> None:
+    """A wrong header sets that message aside, not its bytes for ever; and what is published stays so."""
+    body = CprLab().form()
+    refused, first, _ = await post(node, body, content_type="text/plain")
+    assert (refused, first["code"]) == (415, Code.WRONG_CONTENT_TYPE.value)
+    accepted, taken, _ = await post(node, body)
+    assert (accepted, taken["repeated"]) == (202, False)
+    again, said, _ = await post(node, body, content_type="text/plain")
+    assert (again, said["id"]) == (415, first["id"])
+    assert (await receipt(node, taken["id"]))[1]["state"] == "published"

@@ -209,3 +209,32 @@ def test_every_setting_is_described() -> None:
         part = field.annotation
         if isinstance(part, type) and issubclass(part, Part):
             assert [one for one, each in part.model_fields.items() if not each.description] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ('zone = "Europe/Warsw"', "zone"),
+        ('lane = "emergncy"', "lane"),
+        ('token_sha256 = "geheim"', "token_sha256"),
+        ("max_bytes = -5", "max_bytes"),
+        ("expected_every_seconds = -1", "expected_every_seconds"),
+        ('placeholder_numbers = ["("]', "placeholder_numbers"),
+        ('name = "Bad Name"', "name"),
+        ('name = "commands"', "name"),
+    ],
+)
+def test_a_source_that_could_not_work_is_a_mistake(tmp_path: Path, line: str, path: str) -> None:
+    """With the real call centre's model: found by the check, not by the first caller."""
+    told = line if line.startswith("name") else f'name = "cpr"\n{line}'
+    with pytest.raises(ConfigurationMistakes) as caught:
+        settings.load(_file(tmp_path, f'[[sources]]\nconnector = "cpr"\n{told}\n'))
+    assert [one.path.partition(".")[2].split("[")[0] for one in caught.value.mistakes] == [path]
+
+
+def test_a_missing_mapping_is_told_with_the_other_mistakes(tmp_path: Path) -> None:
+    """The file's mapping is looked at like any other setting."""
+    text = '[[sources]]\nconnector = "file"\nname = "f"\npath = "x.csv"\nmapping = "nowhere"\nmax_bytes = 0\n'
+    with pytest.raises(ConfigurationMistakes) as caught:
+        settings.load(_file(tmp_path, text))
+    assert {one.path for one in caught.value.mistakes} == {"sources[0].mapping", "sources[0].max_bytes"}

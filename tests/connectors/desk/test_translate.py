@@ -10,6 +10,7 @@ from connectors.desk import CONNECTOR
 from connectors.desk.lab import DeskLab
 from connectors.desk.settings import DeskSettings
 from connectors.desk.translate import translate_for
+from connectors.kits.form import MOST_FINDINGS
 from schemas.errors import Code, Rejected
 from schemas.finding import FindingCode
 from schemas.report import Telling
@@ -68,3 +69,35 @@ def test_an_entry_that_says_nothing_is_rejected() -> None:
 def test_it_is_declared() -> None:
     """The connector's declaration is complete."""
     assert (CONNECTOR.name, CONNECTOR.push, CONNECTOR.lane) == ("desk", True, "police")
+
+
+@pytest.mark.parametrize(
+    "where",
+    [{"road": "DK25", "road_km": 12.4}, {"lat": 51.76, "lon": 18.09}, {"street": "Polna", "building": "3"}],
+)
+def test_a_place_alone_is_enough(where: dict[str, Any]) -> None:
+    """Any way of saying where is something said."""
+    (event,) = TRANSLATE(Document(orjson.dumps({"entry_id": "1", **where}))).events
+    assert isinstance(event.payload, Telling)
+
+
+def test_an_entry_without_an_id_is_rejected() -> None:
+    """Two calls in the same words would be one report: the second must not vanish."""
+    with pytest.raises(Rejected) as caught:
+        TRANSLATE(Document(orjson.dumps({"description": "bójka", "locality": "Kalisz"})))
+    assert (caught.value.code, caught.value.at) == (Code.FIELD_MISSING, "/entry_id")
+
+
+def test_plates_of_a_malformed_list_stay_sealed_in_the_document() -> None:
+    """A plate travels as a keyed hash only, also when something odd stands beside it."""
+    event, telling, findings = told(plates=["PK 12345", 5])
+    assert event.plates == ("PK 12345",)
+    assert telling.unknown == {}
+    assert findings == [FindingCode.FIELD_UNREADABLE]
+
+
+def test_findings_have_an_end() -> None:
+    """A form of ten thousand unknown fields must still fit into a report."""
+    _, telling, findings = told(**{f"x{number}": number for number in range(10_000)})
+    assert len(findings) == MOST_FINDINGS + 1
+    assert len(telling.unknown) == 10_000

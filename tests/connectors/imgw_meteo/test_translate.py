@@ -8,12 +8,13 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from connectors.contract import Document
 from connectors.imgw_meteo import CONNECTOR
 from connectors.imgw_meteo.settings import ImgwSettings
 from connectors.imgw_meteo.translate import translate_for
-from schemas.errors import Misconfigured, Rejected
+from schemas.errors import Rejected
 from schemas.finding import FindingCode
 from schemas.notice import Severity, SnapshotTaken
 from tests.connectors import golden
@@ -130,9 +131,9 @@ def test_the_source_is_named():
 
 
 def test_a_wrong_zone_refuses_to_start():
-    """Told before the first poll."""
-    with pytest.raises(Misconfigured):
-        translate_for(ImgwSettings(name="x", zone="Europe/Kalisz"))
+    """Told with the configuration, before the first poll."""
+    with pytest.raises(ValidationError, match="Europe/Kalisz"):
+        ImgwSettings(name="x", zone="Europe/Kalisz")
 
 
 @given(st.binary(max_size=200) | st.recursive(

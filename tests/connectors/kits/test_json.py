@@ -88,3 +88,9 @@ def test_total(body: bytes) -> None:
         strict.loads(body)
     except Rejected as refused:
         assert refused.code in Code  # noqa: PT017 - both outcomes are lawful
+
+
+def test_many_doubled_names_are_found_once_each_and_few_are_told() -> None:
+    """A large list of doubled names is no work for seconds: what is told of it has an end."""
+    _, doubled = strict.parse(b"[" + b",".join([b'{"a":1,"a":1}'] * 5_000) + b"]")
+    assert doubled == tuple(f"/{number}/a" for number in range(strict.MOST_DOUBLED))
