@@ -5,17 +5,18 @@ Topics live as long as the session, so a test puts a prefix of its own before ea
 
 import atexit
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from ops.broker import EmbeddedKafka
+from ops.prove.cluster_io import CLEANING
 
 
-def _running(folder: Path, nodes: int) -> Iterator[EmbeddedKafka]:
+def _running(folder: Path, nodes: int, extra: Mapping[str, str] | None = None) -> Iterator[EmbeddedKafka]:
     """A started cluster, killed at the end of the session, also if the session is broken off."""
-    embedded = EmbeddedKafka(folder, nodes)
+    embedded = EmbeddedKafka(folder, nodes, extra=extra)
     atexit.register(embedded.down, 0)
     try:
         embedded.up()
@@ -34,7 +35,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """Three nodes, shared by the session; what a test killed or froze is mended after it."""
-    yield from _running(tmp_path_factory.mktemp("cluster"), 3)
+    yield from _running(tmp_path_factory.mktemp("cluster"), 3, CLEANING)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@
 import asyncio
 import random
 import signal
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,9 @@ SPECIAL_WITHIN: Final = 2000
 WARM_SECONDS: Final = 2.0
 COMPACTED_SECONDS: Final = 4.0
 """Time in which the changelog of that attack is rolled and compacted at least once."""
+
+FROZEN_SESSIONS: Final = 2.5
+"""How long a worker is frozen, in session time-outs: its peer must have taken over and gone on meanwhile."""
 
 Strike = Callable[[Battle, EmbeddedKafka, float], Awaitable[None]]
 """Attacks a running battle. The last argument scales how much is done: 1 is the full attack."""
@@ -51,7 +55,7 @@ async def _kills(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
         battle.start(name, how)
         if how is not None:
             if not await battle.ended(name):
-                battle.notes.append(f"{how[0]} was not reached")
+                battle.missed.append(f"{how[0]} was not reached")
             continue
         await asyncio.sleep(battle.random.uniform(2.0, 4.0))
 
@@ -80,7 +84,9 @@ async def _freeze(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
     for turn in range(max(1, round(4 * scale))):
         name = f"w{turn % 2}"
         await battle.kill(name, signal.SIGSTOP)
-        await asyncio.sleep(1.5 * battle.plan.session_seconds + battle.random.uniform(0, 2))
+        began = time.time()
+        await asyncio.sleep(FROZEN_SESSIONS * battle.plan.session_seconds + battle.random.uniform(0, 2))
+        battle.frozen.append((began, time.time()))
         await battle.kill(name, signal.SIGCONT)
         await asyncio.sleep(4 + battle.random.uniform(0, 2))
 
@@ -147,10 +153,12 @@ def catalogue(seed: int = 1) -> Mapping[str, Attack]:
         "brokers-all": Attack(replace(base, messages=10_000), _all_brokers, two, brokers=True),
         "poison": Attack(replace(base, special=_poison(seed)), _nothing, ("w0",)),
         "too-large": Attack(replace(base, output_bytes=20_000, special=_large(seed)), _nothing, ("w0",)),
-        "compaction": Attack(replace(base, messages=10_000, changelog_config=compacting), _compaction, ("w0",)),
+        "compaction": Attack(
+            replace(base, messages=10_000, changelog_config=compacting, deleted_at=5), _compaction, ("w0",)
+        ),
         "empty-partition": Attack(replace(base, without_partition=3, messages=10_000), _kills, ("w0",)),
         "much-state": Attack(
-            replace(base, keys=200_000, messages=400_000, rate=8000, deleted_at=0),
+            replace(base, keys=200_000, messages=300_000, rate=8000, deleted_at=0, each_key_first=True),
             _restart_with_much_state,
             ("w0",),
         ),

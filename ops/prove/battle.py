@@ -49,6 +49,8 @@ class Plan:
     off: tuple[str, ...] = ()
     deleted_at: int = counter.DELETED_AT
     keys: int = KEYS
+    each_key_first: bool = False
+    """Every key once, in order, before they come at random."""
     output_bytes: int | None = None
     changelog_config: Mapping[str, str] = field(default_factory=dict)
     special: Mapping[int, bytes] = field(default_factory=dict)
@@ -78,6 +80,10 @@ class Battle:
         self._drain_seconds = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self.notes: list[str] = []
+        self.missed: list[str] = []
+        """What the attack was to do and could not: the run proves nothing."""
+        self.frozen: list[tuple[float, float]] = []
+        """When a worker stood still, seconds since the epoch: somebody else must have gone on with its partitions."""
 
     # Topics and load
 
@@ -153,6 +159,8 @@ class Battle:
         names = [b"k%04d" % number for number in range(plan.keys)]
         if plan.without_partition is not None:
             names = [name for name in names if self._place(name) != plan.without_partition]
+        if plan.each_key_first:
+            yield from names
         while True:
             yield names[rng.randrange(len(names))]
 
@@ -202,7 +210,7 @@ class Battle:
             if how == signal.SIGTERM and process.returncode:
                 self._exits[str(process.returncode)] += 1
 
-    async def ended(self, name: str, seconds: float = 30.0) -> bool:
+    async def ended(self, name: str, seconds: float = 90.0) -> bool:
         """Wait until the worker's present process has ended and another one runs."""
         process, deadline = self._workers[name], time.monotonic() + seconds
         while self._workers[name] is process:
@@ -291,7 +299,9 @@ class Battle:
             exits=dict(self._exits),
             stall_median_seconds=stalls[len(stalls) // 2] if stalls else 0.0,
             stall_max_seconds=stalls[-1] if stalls else 0.0,
-            note="; ".join(self.notes),
+            missed=len(self.missed),
+            not_taken_over=verdict.silent(compared.times, self.frozen, plan.session_seconds),
+            note="; ".join([*self.missed, *self.notes]),
             **compared.figures,
         )
 

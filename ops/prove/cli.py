@@ -12,6 +12,7 @@ import orjson
 
 from ops.broker import EmbeddedKafka
 from ops.prove import attacks
+from ops.prove.cluster_io import CLEANING
 from ops.prove.verdict import Verdict
 
 
@@ -53,7 +54,7 @@ def shell(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what happens to its connections is the attack
     with tempfile.TemporaryDirectory(prefix="sztab-prove-", ignore_cleanup_errors=True) as scratch:
         place = folder or Path(scratch)
-        kafka = EmbeddedKafka(place / "brokers", int(nodes))
+        kafka = EmbeddedKafka(place / "brokers", int(nodes), extra=CLEANING)
         kafka.up()
         bad = 0
         try:
@@ -77,7 +78,8 @@ def line(verdict: Verdict) -> str:
         f"{said}{verdict.attack} seed {verdict.seed}{' without ' + verdict.off if verdict.off else ''}:"
         f" {verdict.inputs} in, lost {verdict.lost}, wrong {verdict.wrong}, repeats {verdict.repeats}"
         f" (differing {verdict.differing}), unordered {verdict.unordered}, aside {verdict.aside}/{verdict.rejected},"
-        f" {state}, stale batches {verdict.stale_batches}, events {verdict.events}, exits {verdict.exits},"
+        f" {state}, {verdict.keys} keys, deleted {verdict.deletions}, compacted {verdict.compacted},"
+        f" stale batches {verdict.stale_batches}, events {verdict.events}, exits {verdict.exits},"
         f" stall {verdict.stall_median_seconds:.1f}/{verdict.stall_max_seconds:.1f} s,"
         f" drained {'in ' + str(verdict.drain_seconds) + ' s' if verdict.committed else 'NOT'} {verdict.note}"
     )

@@ -12,6 +12,8 @@ from aiokafka.errors import KafkaError
 
 from streams.clients import begin
 
+CLEANING: Final = {"log.cleaner.backoff.ms": "500"}
+"""Setting of the attacked brokers: Kafka looks for what to compact every 15 s, longer than an attack lasts."""
 READ_SECONDS: Final = 120.0
 
 

@@ -1,7 +1,7 @@
 """The verdict: the same step over the input topic says what must stand on the outputs and in the state."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -42,12 +42,25 @@ class Verdict:
     exits: dict[str, int]
     stall_median_seconds: float
     stall_max_seconds: float
+    keys: int = 0
+    """Keys that the state holds in the end, by the simulation."""
+    deletions: int = 0
+    """State deletions that the simulation made."""
+    compacted: int = 0
+    """Changelog records that compaction took away."""
+    missed: int = 0
+    """Strikes that did not come about."""
+    not_taken_over: int = 0
+    """Partitions that stood still for as long as a worker did, counted for each time that one did."""
     note: str = ""
 
     @property
     def passed(self) -> bool:
-        """Nothing lost, nothing wrong, repeats identical, everything set aside that had to be, state as simulated."""
-        exact = not (self.lost or self.wrong or self.differing or self.unordered)
+        """Nothing lost, nothing wrong, repeats identical, everything set aside that had to be, state as simulated.
+
+        And the attack took place: every strike was made, and a frozen worker's partitions went on elsewhere.
+        """
+        exact = not (self.lost or self.wrong or self.differing or self.unordered or self.missed or self.not_taken_over)
         return exact and self.aside == self.rejected and self.state_ok and self.naive_state_ok and self.committed
 
     def as_dict(self) -> dict[str, Any]:
@@ -78,6 +91,7 @@ class Simulation:
     partition: dict[bytes, int]
     aside: set[bytes]
     state: dict[tuple[int, bytes], bytes]
+    deletions: int = 0
 
 
 def simulate(inputs: Sequence[Any], deleted_at: int, limit: int) -> Simulation:
@@ -96,6 +110,7 @@ def simulate(inputs: Sequence[Any], deleted_at: int, limit: int) -> Simulation:
             result.aside.add(b"%d/%d" % (one.partition, one.offset))
             continue
         states[one.partition].apply(outcome)
+        result.deletions += len(outcome.deletes)
         ident = ident_of(output.value or b"")
         result.outputs[ident] = (output.topic, output.key, output.value, output.headers)
         result.partition[ident] = one.partition
@@ -147,6 +162,9 @@ def compare(
         "state_ok": folded == simulation.state,
         "naive_state_ok": naive == simulation.state,
         "stale_batches": stale,
+        "keys": len(simulation.state),
+        "deletions": simulation.deletions,
+        "compacted": _compacted(changelog),
     }
     return Compared(figures, times)
 
@@ -165,6 +183,14 @@ def _states(changelog: Sequence[Any], *, marked: bool) -> tuple[dict[Any, bytes]
             naive[one.partition, one.key] = one.value
     folded = {(number, key): value for number, fold in folds.items() for key, value in fold.values.items()}
     return naive, folded, sum(fold.stale_batches for fold in folds.values())
+
+
+def _compacted(changelog: Sequence[Any]) -> int:
+    """Offsets up to the last one of each partition at which no record stands any more."""
+    last: dict[int, int] = {}
+    for one in changelog:
+        last[one.partition] = max(one.offset, last.get(one.partition, -1))
+    return sum(offset + 1 for offset in last.values()) - len(changelog)
 
 
 def _unordered(outputs: Sequence[Any], simulation: Simulation) -> int:
@@ -193,3 +219,13 @@ def stalls(times: dict[int, list[int]], events: Sequence[float]) -> list[float]:
         max((gap for gap, start in gaps if start + gap >= event and start <= event + AFTER_MS), default=0) / 1000
         for event in events
     ]
+
+
+def silent(times: Mapping[int, Sequence[int]], frozen: Sequence[tuple[float, float]], session_seconds: float) -> int:
+    """Partitions without an output between a session time-out after a worker stopped and its waking, over all stops."""
+    return sum(
+        not any((began + session_seconds) * 1000 <= moment <= ended * 1000 for moment in moments)
+        for began, ended in frozen
+        for number, moments in times.items()
+        if number >= 0
+    )

@@ -1,7 +1,8 @@
 """One worker under attack: `python -m ops.prove.worker`, told what to do by the JSON in SZTAB_PROVE.
 
 bootstrap, prefix, instance (or null), session_seconds, off (rules switched off), output_bytes,
-deleted_at, armed: [point, n] = SIGKILL itself when the point is reached for the n-th time
+deleted_at, armed: [point, n] = SIGKILL itself when the point is reached for the n-th time; at a point called `...-sent`
+a moment later, for what aiokafka took over is on the wire only after its sender had its turn
 """
 
 import asyncio
@@ -22,6 +23,8 @@ from streams.shell import Shell
 from streams.shell_settings import ShellSettings, Switches
 
 ENVIRONMENT: Final = "SZTAB_PROVE"
+ON_THE_WIRE_SECONDS: Final = 0.0015
+"""Enough for the sender's turn, and less than most acknowledgements of three brokers take."""
 
 
 def armed(point: str, times: int) -> Callable[[str], None]:
@@ -32,7 +35,9 @@ def armed(point: str, times: int) -> Callable[[str], None]:
         nonlocal left
         if passed == point:
             left -= 1
-            if left <= 0:
+            if left == 0 and point.endswith("-sent"):
+                asyncio.get_running_loop().call_later(ON_THE_WIRE_SECONDS, os.kill, os.getpid(), signal.SIGKILL)
+            elif left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
     return hook

@@ -17,14 +17,17 @@ SEED = 11
 
 
 def battles(cluster, folder, wanted, rate=300.0):
-    """Run attacks at the same time; verdicts by name. `wanted`: name -> (attack, scale, rules switched off)."""
+    """Run attacks at the same time; verdicts by name. `wanted`: name -> (attack, scale, rules switched off).
+
+    `rate` of the load for all of them; None: as each attack has it.
+    """
 
     async def all_of_them():
         known = attacks.catalogue(SEED)
         running = {}
         for name, (attack, scale, off) in wanted.items():
             one = known[attack]
-            plan = replace(one.plan, rate=rate, off=(*one.plan.off, *off))
+            plan = replace(one.plan, rate=rate or one.plan.rate, off=(*one.plan.off, *off))
             running[name] = attacks.run(replace(one, plan=plan), cluster, folder, scale)
         return dict(zip(running, await asyncio.gather(*running.values()), strict=True))
 
@@ -77,7 +80,7 @@ def test_with_state_before_outputs_the_same_kills_lose_records(killed):
 
 
 def test_a_frozen_worker_ends_itself_when_it_wakes(frozen):
-    """A peer took over; the pause detector ends the process (75) before it writes again."""
+    """A peer took over and went on; the pause detector ends the process (75) before it writes again."""
     verdict = frozen["zombie"]
     assert verdict.passed, line(verdict)
     assert verdict.exits.get("75"), line(verdict)
@@ -102,13 +105,28 @@ def test_what_cannot_be_handled_is_set_aside_and_nothing_else(killed, attack):
     assert killed[attack].passed, line(killed[attack])
 
 
-@pytest.mark.parametrize("attack", ["compaction", "empty-partition"])
-def test_a_thin_changelog_is_enough(frozen, attack):
-    """Restarts from a compacted changelog with deletions, and with a partition that never had a record."""
-    assert frozen[attack].passed, line(frozen[attack])
+def test_a_compacted_changelog_is_enough(frozen):
+    """Restarts from a changelog that lost records to compaction, and keys to deletion, while it was in use."""
+    verdict = frozen["compaction"]
+    assert verdict.passed, line(verdict)
+    assert verdict.deletions > 0, line(verdict)
+    assert verdict.compacted > 0, line(verdict)
 
 
-def test_a_killed_broker_delays_and_loses_nothing(cluster, tmp_path):
-    """One of three brokers dies and comes back."""
-    verdict = battles(cluster, tmp_path, {"brokers": ("brokers", 0.34, ())})["brokers"]
+def test_a_partition_without_records_stops_nobody(frozen):
+    """Restarts with a partition that never had a record."""
+    assert frozen["empty-partition"].passed, line(frozen["empty-partition"])
+
+
+def test_two_hundred_thousand_keys_are_read_again(cluster, tmp_path):
+    """A worker is killed and starts from a changelog of that many keys; nobody takes it for one that stands still."""
+    verdict = battles(cluster, tmp_path, {"much-state": ("much-state", 0.67, ())}, rate=None)["much-state"]
+    assert verdict.passed, line(verdict)
+    assert verdict.keys == 200_000, line(verdict)
+
+
+@pytest.mark.parametrize(("attack", "scale"), [("brokers", 0.34), ("brokers-all", 0.34)])
+def test_killed_brokers_delay_and_lose_nothing(cluster, tmp_path, attack, scale):
+    """One of three brokers dies and comes back; then all of them at once."""
+    verdict = battles(cluster, tmp_path, {attack: (attack, scale, ())})[attack]
     assert verdict.passed, line(verdict)
