@@ -11,7 +11,7 @@ import hashlib
 import importlib
 import sys
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -22,9 +22,10 @@ from streams.changelog import PartitionState
 from streams.contract import Processor, Record
 from streams.observer import Unobserved
 from streams.shell_settings import ShellSettings
-from streams.stepping import Part, Stepper
+from streams.stepping import Part, Stepper, Unit
 
 OUTPUT_PARTITIONS: Final = 5
+IN_FLIGHT: Final = 2
 
 
 class Written(NamedTuple):
@@ -73,13 +74,19 @@ def replay(
         parts[record.partition].buffer.append(message)
     outputs: Outputs = defaultdict(list)
     for number, part in parts.items():
+        flying: deque[Unit] = deque()
         while part.buffer and stepper.tripped is None:
             batches = Batches(_Recorder, topics, 0)
             unit = stepper.unit(part, round_size, batches, time.monotonic() + 3600)
             for (topic, place), builders in batches.ready().items():
                 outputs[number, topic, place] += [written for builder in builders for written in builder.records]
             if unit is not None:
-                part.state.saved(unit.changes)
+                flying.append(unit)
+            # As in the shell, a round is stepped on the changes of the one before it, which are not saved yet.
+            if len(flying) == IN_FLIGHT:
+                part.state.saved(flying.popleft().changes)
+        for unit in flying:
+            part.state.saved(unit.changes)
     if stepper.tripped is not None:
         raise RuntimeError("the step fails too often")
     return dict(outputs), {number: part.state for number, part in parts.items()}

@@ -17,7 +17,7 @@ def digests(sample, round_size, hash_seed):
     return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
 
 
-@pytest.mark.parametrize("sample", ["ops.prove.counter:sample"])
+@pytest.mark.parametrize("sample", ["ops.prove.counter:sample", "tests.streams.territory_sample:sample"])
 def test_rounds_and_hash_seed_change_no_byte(sample):
     """Rounds of 1, 7 and 1000 records, each with its own hash seed: every output and state byte is the same."""
     first = digests(sample, 1, 1)
