@@ -23,6 +23,7 @@ HEAP: Final = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLeve
 READY_SECONDS: Final = 90.0
 DOWN_SECONDS: Final = 15.0
 FORMAT_SECONDS: Final = 60.0
+MAIN_CLASS: Final = "kafka.Kafka"
 LOG4J: Final = Path(__file__).with_name("log4j2.xml")
 
 
@@ -107,8 +108,7 @@ class EmbeddedKafka:
 
     def process_id(self, number: int) -> int | None:
         """The node's process id, or None if it does not run; found by its command line, also without a pid file."""
-        folder = self._folder(number)
-        return processes.find(str(folder / "server.properties"), folder / "pid")
+        return processes.find(self._ending(number), self._folder(number) / "pid")
 
     def kill(self, number: int) -> None:
         """SIGKILL one node and wait until it is gone."""
@@ -180,7 +180,7 @@ class EmbeddedKafka:
         for node in nodes:
             folder = self._folder(node.number)
             logging = (f"-Dlog4j2.configurationFile={LOG4J}", f"-Dsztab.log={folder / 'broker.log'}")
-            command = [java, *HEAP, *logging, "-cp", classpath, "kafka.Kafka", str(folder / "server.properties")]
+            command = [java, *HEAP, *logging, "-cp", classpath, *self._ending(node.number)]
             pid = processes.spawn(command, folder / "output.log")
             (folder / "pid").write_text(f"{pid}\n", encoding="ascii")
 
@@ -248,6 +248,10 @@ class EmbeddedKafka:
         raise Misconfigured(
             Code.CONFIGURATION_INVALID, f"node {number} is not one of {', '.join(map(str, self.numbers))}"
         )
+
+    def _ending(self, number: int) -> tuple[str, str]:
+        """The last words of the node's command line, by which its process is known."""
+        return MAIN_CLASS, str(self._folder(number) / "server.properties")
 
     def _folder(self, number: int) -> Path:
         return self.data_dir / f"node-{number}"
