@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,19 +78,23 @@ class EmbeddedKafka:
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._lock():
             self._settle_layout()
-            found = [number for number in self.numbers if self.process_id(number)]
+            found = self.running()
             waiting = [node for node in self._known.nodes if node.number not in found]
             if waiting:
                 self._launch(waiting)
             self._wait_ready(self._known.nodes, len(self._known.nodes), seconds)
         return found
 
-    def down(self, seconds: float = DOWN_SECONDS) -> list[int]:
-        """Stop every node, by SIGTERM and after `seconds` by SIGKILL; data stays. Answers the numbers that ran."""
+    def down(self, seconds: float = DOWN_SECONDS, only: Collection[int] | None = None) -> list[int]:
+        """Stop every node, or only these, by SIGTERM and after `seconds` by SIGKILL; data stays.
+
+        Answers the numbers of those that ran.
+        """
         if self._layout is None:
             return []
+        numbers = [number for number in self.numbers if only is None or number in only]
         with self._lock():
-            running = [number for number in self.numbers if self.process_id(number)]
+            running = [number for number in self.running() if number in numbers]
             for number in running:
                 self._signal(number, signal.SIGTERM)
                 self._signal(number, signal.SIGCONT)  # a frozen one hears the other only then
@@ -98,9 +102,13 @@ class EmbeddedKafka:
                 for number in running:
                     self._signal(number, signal.SIGKILL)
                 processes.wait_gone(lambda: any(self.process_id(number) for number in running), seconds)
-            for number in self.numbers:
+            for number in numbers:
                 (self._folder(number) / "pid").unlink(missing_ok=True)
         return running
+
+    def running(self) -> list[int]:
+        """The numbers of the nodes whose process runs, whether they answer or not."""
+        return [number for number in self.numbers if self.process_id(number)]
 
     def status(self) -> list[NodeStatus]:
         """Every node of the folder, asked now; empty before the first `up`."""
