@@ -1,6 +1,6 @@
 """Topics on a cluster as the catalogue wants them: looked at, planned, applied; twice changes nothing.
 
-    desired = wanted(catalogue(recipients), prefix="sztab.", nodes=3, wide=12, retention_ms={})
+    desired = wanted(catalogue(recipients), prefix="sztab.", replicas=3, wide=12, retention_ms={})
     actions = await provision(client_options, desired, dry_run=False)
 
 Called by `sztab provision` and before the roles of `sztab run all` start.
@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 from ops.provision_plan import Action, Alter, Create, Found, Grow, Wanted, plan
 from ops.provision_plan import wanted as wanted
 from schemas.errors import Code, Unavailable
+from schemas.topic import IN_SYNC
 from streams.clients import begin
 
 TOPIC_SOURCE: Final = 1  # config_source DYNAMIC_TOPIC_CONFIG: set on the topic itself, not a default
@@ -29,12 +30,12 @@ async def provision(client: Mapping[str, Any], desired: Sequence[Wanted], *, dry
     """Bring the cluster to what is desired and answer the plan; with `dry_run` only the plan.
 
     `client` are options for aiokafka's clients, `bootstrap_servers` among them. Raises Misconfigured as `plan` does,
-    before anything was changed, and Unavailable if the cluster does not answer or refuses a change.
+    before anything was changed, and Unavailable as `plan` does, or if the cluster does not answer or refuses a change.
     """
     admin = AIOKafkaAdminClient(**client)
     try:
         await begin(admin)
-        actions = plan(desired, await _found(admin, client, desired))
+        actions = plan(desired, await _found(admin, client, desired), await _alive(admin))
         if not dry_run:
             await _apply(admin, actions)
             await _wait_leaders(admin, desired)
@@ -48,17 +49,21 @@ async def provision(client: Mapping[str, Any], desired: Sequence[Wanted], *, dry
 
 
 async def nodes(client: Mapping[str, Any]) -> int:
-    """How many brokers the cluster has; Unavailable if it does not answer."""
+    """How many brokers of the cluster live now; Unavailable if it does not answer."""
     admin = AIOKafkaAdminClient(**client)
     try:
         await begin(admin)
-        return len((await admin.describe_cluster())["brokers"])
+        return await _alive(admin)
     except (KafkaError, OSError) as failure:
         raise Unavailable(
             Code.BROKER_UNAVAILABLE, f"the cluster does not answer: {type(failure).__name__}"
         ) from failure
     finally:
         await admin.close()
+
+
+async def _alive(admin: AIOKafkaAdminClient) -> int:
+    return len((await admin.describe_cluster())["brokers"])
 
 
 async def _found(admin: AIOKafkaAdminClient, client: Mapping[str, Any], desired: Sequence[Wanted]) -> dict[str, Found]:
@@ -86,7 +91,8 @@ async def _settings(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[st
         for code, message, _kind, name, entries in answer.resources:
             if code:
                 raise for_code(code)(f"{name}: {message}")
-            found[name] = {entry[0]: entry[1] for entry in entries if entry[3] == TOPIC_SOURCE}
+            # The least in sync counts wherever it comes from: a plan must not go below the brokers' default either.
+            found[name] = {entry[0]: entry[1] for entry in entries if entry[3] == TOPIC_SOURCE or entry[0] == IN_SYNC}
     return found
 
 

@@ -10,7 +10,7 @@ from ops.invocation import settings_of
 from ops.kafka import client_options
 from ops.provision import nodes, wanted
 from ops.provision import provision as bring
-from ops.provision_plan import Action
+from ops.provision_plan import Action, Leave, replicas_on
 from ops.settings import Settings
 from schemas.topic import DAY_MS
 from schemas.topics import catalogue
@@ -19,7 +19,8 @@ from schemas.topics import catalogue
 def provision_installation(settings: Settings, *, dry_run: bool) -> list[Action]:
     """Provision this installation's topics and answer the plan; for `sztab provision`, `run all` and `demo`.
 
-    Raises Misconfigured (retention or partitions refused, no broker ever started) and Unavailable.
+    Raises Misconfigured (retention or partitions refused, no broker ever started) and Unavailable (no answer, or new
+    topics want more replicas than brokers live).
     """
     return asyncio.run(_provision(settings, dry_run=dry_run))
 
@@ -28,9 +29,8 @@ async def _provision(settings: Settings, *, dry_run: bool) -> list[Action]:
     client = client_options(settings)
     recipients = [recipient.name for recipient in settings.recipients]
     retention_ms = {name: int(days * DAY_MS) for name, days in settings.kafka.retention_days.items()}
-    desired = wanted(
-        catalogue(recipients), settings.installation.prefix, await nodes(client), settings.kafka.wide, retention_ms
-    )
+    replicas = settings.kafka.replicas or replicas_on(await nodes(client))
+    desired = wanted(catalogue(recipients), settings.installation.prefix, replicas, settings.kafka.wide, retention_ms)
     return await bring(client, desired, dry_run=dry_run)
 
 
@@ -47,7 +47,10 @@ def provision(context: click.Context, *, dry_run: bool, as_json: bool) -> None:
 def _text(actions: Sequence[Action], *, dry_run: bool) -> str:
     if not actions:
         return "every topic is as the catalogue wants it"
-    end = f"{len(actions)} to do, nothing changed (dry run)" if dry_run else f"{len(actions)} done"
+    left = sum(isinstance(one, Leave) for one in actions)
+    told = f", {left} left" if left else ""
+    count = len(actions) - left
+    end = f"{count} to do{told}, nothing changed (dry run)" if dry_run else f"{count} done{told}"
     return "\n".join([*map(str, actions), end])
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from schemas.errors import Code, Misconfigured
-from schemas.topic import Topic, partitions, settings
+from schemas.errors import Code, Misconfigured, Unavailable
+from schemas.topic import IN_SYNC, Topic, partitions, settings
 
 MOST_REPLICAS: Final = 3
 
@@ -23,7 +23,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One topic as it is; `settings` are those set on the topic itself, `filled` whether it holds records."""
+    """One topic as it is; `filled`: whether it holds records.
+
+    `settings` are those set on the topic itself, and min.insync.replicas wherever it comes from.
+    """
 
     partitions: int
     replicas: int
@@ -82,10 +85,15 @@ class Leave:
 Action = Create | Grow | Alter | Leave
 
 
+def replicas_on(brokers: int) -> int:
+    """How many replicas topics get on so many brokers, where the settings do not say."""
+    return min(MOST_REPLICAS, brokers)
+
+
 def wanted(
-    catalogue: Mapping[str, Topic], prefix: str, nodes: int, wide: int, retention_ms: Mapping[str, int]
+    catalogue: Mapping[str, Topic], prefix: str, replicas: int, wide: int, retention_ms: Mapping[str, int]
 ) -> list[Wanted]:
-    """Every topic of the catalogue for a cluster of `nodes` brokers, with the installation's prefix before its name.
+    """Every topic of the catalogue with so many replicas, the installation's prefix before its name.
 
     `retention_ms` overrides defaults by logical name. Raises Misconfigured naming every retention outside the
     catalogue's limits and every name that it does not know.
@@ -99,8 +107,8 @@ def wanted(
         Wanted(
             prefix + name,
             partitions(topic, wide),
-            min(MOST_REPLICAS, nodes),
-            settings(topic, nodes, retention_ms.get(name)),
+            replicas,
+            settings(topic, replicas, retention_ms.get(name)),
             topic.wide,
         )
         for name, topic in catalogue.items()
@@ -125,11 +133,12 @@ def _days(milliseconds: int) -> str:
     return f"{milliseconds / 86_400_000:g} days"
 
 
-def plan(desired: Iterable[Wanted], found: Mapping[str, Found]) -> list[Action]:
-    """What must be done so that the cluster is as desired; empty if it is.
+def plan(desired: Iterable[Wanted], found: Mapping[str, Found], brokers: int) -> list[Action]:
+    """What must be done so that the cluster, of which `brokers` live now, is as desired; empty if it is.
 
-    Raises Misconfigured naming every topic that has more partitions than wanted, or that would get more although its
-    records are already placed by their keys beside a state.
+    What exists is never made weaker because brokers are down. Raises Misconfigured naming every topic that has more
+    partitions than wanted, or that would get more although its records are already placed by their keys beside a
+    state; Unavailable if a new topic wants more replicas than brokers live.
     """
     actions: list[Action] = []
     refusals: list[str] = []
@@ -150,21 +159,60 @@ def plan(desired: Iterable[Wanted], found: Mapping[str, Found]) -> list[Action]:
         actions.extend(_differences(one, existing))
     if refusals:
         raise Misconfigured(Code.PARTITIONS_FEWER, "; ".join(refusals), "/kafka/wide")
+    _check_creatable([one.wanted for one in actions if isinstance(one, Create)], brokers)
     return actions
+
+
+def _check_creatable(new: Iterable[Wanted], brokers: int) -> None:
+    """Unavailable if one wants more replicas than brokers live: made with fewer, it would stay weaker for good."""
+    waiting = [one for one in new if one.replicas > brokers]
+    if waiting:
+        most = max(one.replicas for one in waiting)
+        detail = (
+            f"{len(waiting)} new topics want {most} replicas, and {brokers} brokers live;"
+            " start the others, or lower kafka.replicas"
+        )
+        raise Unavailable(Code.BROKER_UNAVAILABLE, detail)
 
 
 def _differences(one: Wanted, existing: Found) -> list[Action]:
-    """Configuration to set, and replication to tell of."""
-    actions: list[Action] = []
+    """Configuration to set, and what stays although it differs."""
+    # Kafka replaces all of a topic's settings at once; what others set beside ours stays.
+    shall = {**existing.settings, **one.settings}
+    why_in_sync = _why_in_sync_stays(one, existing)
+    if why_in_sync:
+        shall[IN_SYNC] = existing.settings[IN_SYNC]
     changes = {
         name: (existing.settings.get(name), value)
-        for name, value in one.settings.items()
+        for name, value in shall.items()
         if existing.settings.get(name) != value
     }
-    if changes:
-        # Kafka replaces all of a topic's settings at once; what others set beside ours stays.
-        actions.append(Alter(one.name, changes, {**existing.settings, **one.settings}))
-    if existing.replicas != one.replicas:
-        why = f"{existing.replicas} replicas, {one.replicas} are wanted; move it with kafka-reassign-partitions"
-        actions.append(Leave(one.name, why))
-    return actions
+    whys = [why for why in (why_in_sync, _why_replicas_stay(one, existing)) if why]
+    altered = [Alter(one.name, changes, shall)] if changes else []
+    left = [Leave(one.name, "; ".join(whys))] if whys else []
+    return [*altered, *left]
+
+
+def _why_in_sync_stays(one: Wanted, existing: Found) -> str:
+    """Why the topic keeps its min.insync.replicas although another is wanted, or nothing.
+
+    It is never lowered where the topic's replicas allow it: what is wanted may follow from the brokers alive now, and
+    a record acknowledged by one of three would be lost with that one. It is not raised on a topic that lacks replicas:
+    writes would be refused, always or as soon as one broker is down.
+    """
+    if IN_SYNC not in one.settings or IN_SYNC not in existing.settings:
+        return ""
+    then, now = int(one.settings[IN_SYNC]), int(existing.settings[IN_SYNC])
+    if then < now <= existing.replicas:
+        return f"{IN_SYNC} stays {now}, {then} is wanted; its {existing.replicas} replicas allow it"
+    if then > now and existing.replicas < one.replicas:
+        return f"{IN_SYNC} stays {now}, {then} is wanted; {existing.replicas} replicas are too few for it"
+    return ""
+
+
+def _why_replicas_stay(one: Wanted, existing: Found) -> str:
+    """What to do about replicas that are not as many as wanted, or nothing."""
+    told = f"{existing.replicas} replicas, {one.replicas} are wanted"
+    if existing.replicas < one.replicas:
+        return f"{told}; move it with kafka-reassign-partitions"
+    return f"{told}; more do no harm, perhaps a broker is down" if existing.replicas > one.replicas else ""

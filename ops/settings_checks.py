@@ -29,6 +29,7 @@ def contradictions(settings: "Settings") -> list[Mistake]:
         *_exercise(settings),
         *_beyond_loopback(settings),
         *_limits(settings),
+        *_replicas(settings),
         *_security(settings),
         *_retention(settings),
     ]
@@ -77,6 +78,15 @@ def _limits(settings: "Settings") -> Iterator[Mistake]:
     for index, one in enumerate(settings.sources):
         if getattr(one.settings, "max_bytes", 0) > MAX_SOURCE_BYTES:
             yield Mistake(f"sources[{index}].max_bytes", f"more than a topic's record can hold ({MAX_SOURCE_BYTES})")
+
+
+def _replicas(settings: "Settings") -> Iterator[Mistake]:
+    kafka = settings.kafka
+    if kafka.replicas is not None and not kafka.bootstrap_servers and kafka.replicas > kafka.nodes:
+        allowed = tuple(str(count) for count in range(1, kafka.nodes + 1))
+        yield Mistake(
+            "kafka.replicas", f"more than the embedded broker has nodes (kafka.nodes: {kafka.nodes})", allowed
+        )
 
 
 def _security(settings: "Settings") -> Iterator[Mistake]:

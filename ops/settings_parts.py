@@ -42,7 +42,9 @@ class KafkaPart(Part):
     bootstrap_servers: str = ""
     """Addresses `host:port`, comma separated; empty: the embedded broker on this machine."""
     nodes: Literal[1, 3] = 1
-    """Nodes of the embedded broker; topics are replicated `min(3, nodes)` times."""
+    """Nodes of the embedded broker, the first time it is started."""
+    replicas: Annotated[int | None, Field(ge=1, le=3)] = None
+    """Replicas of every topic; while fewer brokers live, new topics wait. Empty: as many as brokers live, at most 3."""
     wide: Annotated[int, Field(ge=1, le=960)] = WIDE
     """Partitions of intake, log, facts and state; fixed at provisioning (a city: 12, a country: 96)."""
     security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"

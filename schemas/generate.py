@@ -93,7 +93,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
 
 
 def _kafka_settings(topic: Topic) -> dict[str, Any]:
-    chosen = settings(topic, nodes=3)
+    chosen = settings(topic, replicas=3)
     binding: dict[str, Any] = {"cleanup.policy": chosen["cleanup.policy"].split(",")}
     if "retention.ms" in chosen:
         binding["retention.ms"] = int(chosen["retention.ms"])

@@ -9,6 +9,7 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 YEAR_MS: Final = 365 * DAY_MS
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+IN_SYNC: Final = "min.insync.replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,13 @@ def partitions(topic: Topic, wide: int) -> int:
     return wide if topic.wide else topic.partitions
 
 
-def settings(topic: Topic, nodes: int, retention_ms: int | None = None) -> dict[str, str]:
-    """The topic's configuration on a cluster of `nodes` brokers."""
+def settings(topic: Topic, replicas: int, retention_ms: int | None = None) -> dict[str, str]:
+    """The topic's configuration where it has that many replicas."""
     chosen = {
         "cleanup.policy": "compact" if topic.compacted else "delete",
         "max.message.bytes": str(topic.max_message_bytes),
         "message.timestamp.type": "LogAppendTime" if topic.append_time else "CreateTime",
-        "min.insync.replicas": "2" if nodes >= 3 else "1",
+        IN_SYNC: "2" if replicas >= 3 else "1",
         "unclean.leader.election.enable": "false",
     }
     if topic.compacted:

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ HEAP: Final = ("-Xmx512m", "-Xms128m", "-XX:+UseSerialGC", "-XX:TieredStopAtLeve
 READY_SECONDS: Final = 90.0
 DOWN_SECONDS: Final = 15.0
 FORMAT_SECONDS: Final = 60.0
+MAIN_CLASS: Final = "kafka.Kafka"
 LOG4J: Final = Path(__file__).with_name("log4j2.xml")
 
 
@@ -77,19 +78,23 @@ class EmbeddedKafka:
         self.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         with self._lock():
             self._settle_layout()
-            found = [number for number in self.numbers if self.process_id(number)]
+            found = self.running()
             waiting = [node for node in self._known.nodes if node.number not in found]
             if waiting:
                 self._launch(waiting)
             self._wait_ready(self._known.nodes, len(self._known.nodes), seconds)
         return found
 
-    def down(self, seconds: float = DOWN_SECONDS) -> list[int]:
-        """Stop every node, by SIGTERM and after `seconds` by SIGKILL; data stays. Answers the numbers that ran."""
+    def down(self, seconds: float = DOWN_SECONDS, only: Collection[int] | None = None) -> list[int]:
+        """Stop every node, or only these, by SIGTERM and after `seconds` by SIGKILL; data stays.
+
+        Answers the numbers of those that ran.
+        """
         if self._layout is None:
             return []
+        numbers = [number for number in self.numbers if only is None or number in only]
         with self._lock():
-            running = [number for number in self.numbers if self.process_id(number)]
+            running = [number for number in self.running() if number in numbers]
             for number in running:
                 self._signal(number, signal.SIGTERM)
                 self._signal(number, signal.SIGCONT)  # a frozen one hears the other only then
@@ -97,9 +102,13 @@ class EmbeddedKafka:
                 for number in running:
                     self._signal(number, signal.SIGKILL)
                 processes.wait_gone(lambda: any(self.process_id(number) for number in running), seconds)
-            for number in self.numbers:
+            for number in numbers:
                 (self._folder(number) / "pid").unlink(missing_ok=True)
         return running
+
+    def running(self) -> list[int]:
+        """The numbers of the nodes whose process runs, whether they answer or not."""
+        return [number for number in self.numbers if self.process_id(number)]
 
     def status(self) -> list[NodeStatus]:
         """Every node of the folder, asked now; empty before the first `up`."""
@@ -107,8 +116,7 @@ class EmbeddedKafka:
 
     def process_id(self, number: int) -> int | None:
         """The node's process id, or None if it does not run; found by its command line, also without a pid file."""
-        folder = self._folder(number)
-        return processes.find(str(folder / "server.properties"), folder / "pid")
+        return processes.find(self._ending(number), self._folder(number) / "pid")
 
     def kill(self, number: int) -> None:
         """SIGKILL one node and wait until it is gone."""
@@ -180,7 +188,7 @@ class EmbeddedKafka:
         for node in nodes:
             folder = self._folder(node.number)
             logging = (f"-Dlog4j2.configurationFile={LOG4J}", f"-Dsztab.log={folder / 'broker.log'}")
-            command = [java, *HEAP, *logging, "-cp", classpath, "kafka.Kafka", str(folder / "server.properties")]
+            command = [java, *HEAP, *logging, "-cp", classpath, *self._ending(node.number)]
             pid = processes.spawn(command, folder / "output.log")
             (folder / "pid").write_text(f"{pid}\n", encoding="ascii")
 
@@ -248,6 +256,10 @@ class EmbeddedKafka:
         raise Misconfigured(
             Code.CONFIGURATION_INVALID, f"node {number} is not one of {', '.join(map(str, self.numbers))}"
         )
+
+    def _ending(self, number: int) -> tuple[str, str]:
+        """The last words of the node's command line, by which its process is known."""
+        return MAIN_CLASS, str(self._folder(number) / "server.properties")
 
     def _folder(self, number: int) -> Path:
         return self.data_dir / f"node-{number}"

@@ -34,19 +34,24 @@ def spawn(command: Sequence[str], output: Path) -> int:
     return pid
 
 
-def find(argument: str, pid_file: Path) -> int | None:
-    """The process that has `argument` as a whole word of its command line, or None.
+def find(ending: Sequence[str], pid_file: Path) -> int | None:
+    """The process whose command line ends with exactly these words, or None.
 
-    The pid file is asked first. If it is missing or names another process, the running processes are searched: so a
-    broker left behind by a crash is found.
+    One of them alone is not enough: an editor has the name of the file that it shows among its words too. The pid file
+    is asked first. If it is missing or names another process, the running processes are searched: so a broker left
+    behind by a crash is found.
     """
     try:
         remembered = int(pid_file.read_text(encoding="ascii"))
     except (OSError, ValueError):
         remembered = None
-    if remembered is not None and argument in command_line(remembered):
+    if remembered is not None and _ends(command_line(remembered), ending):
         return remembered
-    return next((pid for pid, words in _all_processes() if argument in words), None)
+    return next((pid for pid, words in _all_processes() if _ends(words, ending)), None)
+
+
+def _ends(words: Sequence[str], ending: Sequence[str]) -> bool:
+    return list(words[-len(ending) :]) == list(ending)
 
 
 def command_line(pid: int) -> list[str]:

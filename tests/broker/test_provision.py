@@ -1,6 +1,8 @@
 """Provisioning on a real cluster."""
 
+import asyncio
 import json
+from contextlib import suppress
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -10,11 +12,12 @@ from click.testing import CliRunner
 from ops.invocation import Invocation
 from ops.provision import nodes, provision, wanted
 from ops.provision_cli import provision as provision_command
-from ops.provision_plan import Alter, Create, Grow, Wanted
+from ops.provision_cli import provision_installation
+from ops.provision_plan import Alter, Create, Grow, Leave, Wanted
 from ops.settings import Settings
 from ops.settings_parts import InstallationPart, KafkaPart
 from schemas.errors import Misconfigured, Unavailable
-from schemas.topic import DAY_MS
+from schemas.topic import DAY_MS, IN_SYNC
 from schemas.topics import LOG, catalogue
 from tests.waiting import until
 
@@ -84,6 +87,42 @@ async def test_three_nodes_hold_three_copies(cluster, prefix):
     assert desired[0].replicas == 3
     await provision(client, desired, dry_run=False)
     assert await settled(client, desired)
+
+
+async def test_a_dead_broker_weakens_no_topic(cluster, prefix, tmp_path):
+    """With two of three alive nothing that exists is altered, whoever made it; a new topic is not made weaker."""
+    client = {"bootstrap_servers": cluster.bootstrap_servers}
+    settings = Settings(
+        connectors={},
+        data_dir=tmp_path,
+        installation=InstallationPart(prefix=prefix),
+        kafka=KafkaPart(bootstrap_servers=cluster.bootstrap_servers, wide=1),
+    )
+    await create(client, NewTopic(f"{prefix}by-hand", 1, 3))
+    await asyncio.to_thread(provision_installation, settings, dry_run=False)
+    await asyncio.to_thread(cluster.kill, 3)
+    await until(lambda: two_alive(client), 30, "the cluster knows of the death")
+    left = await asyncio.to_thread(provision_installation, settings, dry_run=False)
+    assert {type(one) for one in left} == {Leave}
+    assert all("min.insync.replicas stays 2" in str(one) for one in left)
+    # Nothing is set on this topic: its least in sync is the brokers' default.
+    (by_hand,) = await provision(client, [Wanted(f"{prefix}by-hand", 1, 2, {IN_SYNC: "1"})], dry_run=False)
+    assert isinstance(by_hand, Leave)
+    more = settings.model_copy(
+        update={
+            "installation": InstallationPart(prefix=f"n{prefix}"),
+            "kafka": settings.kafka.model_copy(update={"replicas": 3}),
+        }
+    )
+    with pytest.raises(Unavailable, match="want 3 replicas, and 2 brokers live"):
+        await asyncio.to_thread(provision_installation, more, dry_run=False)
+
+
+async def two_alive(client):
+    """Whether the cluster has two brokers left, and knows it."""
+    with suppress(Unavailable):  # the dead one was asked, whose name still stands in the metadata
+        return await nodes(client) == 2
+    return False
 
 
 def test_the_command_prints_its_plan(kafka, prefix, tmp_path):

@@ -151,14 +151,33 @@ def test_a_process_is_known_by_its_command_line(tmp_path):
     pid_file = tmp_path / "pid"
     pid = processes.spawn([*SLEEPER, mark], tmp_path / "output.log")
     try:
-        wait_until(lambda: processes.find(mark, pid_file) == pid, what="found without a pid file")
+        wait_until(lambda: processes.find([mark], pid_file) == pid, what="found without a pid file")
         pid_file.write_text(str(os.getpid()), encoding="ascii")
-        assert processes.find(mark, pid_file) == pid
-        assert processes.find(f"{mark}.other", pid_file) is None
+        assert processes.find([mark], pid_file) == pid
+        assert processes.find([f"{mark}.other"], pid_file) is None
     finally:
         processes.send(pid, signal.SIGKILL)
-    assert processes.wait_gone(lambda: processes.find(mark, pid_file) is not None, 10)
+    assert processes.wait_gone(lambda: processes.find([mark], pid_file) is not None, 10)
     processes.send(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("words", [["{file}"], ["{file}", "kafka.Kafka"], ["kafka.Kafka", "{file}.old"]])
+def test_a_bystander_is_no_broker(tmp_path, words):
+    """A process that only names a node's file, an editor say, is not taken for the node: `down` leaves it alone."""
+    layout.write(tmp_path / "cluster.json", layout.new(1))
+    node = tmp_path / "node-1"
+    node.mkdir()
+    named = [word.format(file=node / "server.properties") for word in words]
+    pid = processes.spawn([*SLEEPER, *named], tmp_path / "output.log")
+    (node / "pid").write_text(str(pid), encoding="ascii")
+    try:
+        kafka = EmbeddedKafka(tmp_path)
+        assert kafka.process_id(1) is None
+        assert kafka.down(0) == []
+        assert processes._exists(pid)
+    finally:
+        processes.send(pid, signal.SIGKILL)
+    assert processes.wait_gone(partial(processes._exists, pid), 10)
 
 
 def test_a_process_that_ends_while_it_is_looked_at_is_none(monkeypatch):
@@ -177,7 +196,7 @@ def test_a_process_is_known_from_its_first_moment(tmp_path):
         mark = str(tmp_path / f"server-{attempt}.properties")
         pid = processes.spawn([*SLEEPER, mark], tmp_path / "output.log")
         try:
-            assert processes.find(mark, tmp_path / "absent") == pid
+            assert processes.find([mark], tmp_path / "absent") == pid
         finally:
             processes.send(pid, signal.SIGKILL)
         assert processes.wait_gone(partial(processes._exists, pid), 10)

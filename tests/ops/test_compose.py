@@ -94,6 +94,11 @@ def test_roles_start_after_provisioning_and_provisioning_after_the_brokers():
         assert {after: how["condition"] for after, how in one["depends_on"].items()} == wanted
 
 
+def test_topics_are_made_for_every_broker():
+    """Provisioning waits for all brokers, rather than make topics that a dead broker would have weakened for good."""
+    assert ROLES["provision"]["environment"]["SZTAB_KAFKA__REPLICAS"] == str(min(3, len(BROKERS)))
+
+
 def test_the_image_is_built_of_what_is_locked():
     """The Dockerfile takes the locks with hashes, copies every package, and ends as a user without rights."""
     lines = (ROOT / "ops" / "Dockerfile").read_text(encoding="utf-8")

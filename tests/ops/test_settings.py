@@ -130,6 +130,19 @@ def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
     assert "allowed: panel" in found["sources[1].connector"]
 
 
+@pytest.mark.parametrize(("text", "mistaken"), [("nodes=3", False), ('bootstrap_servers="x:1"', False), ("", True)])
+def test_replicas_fit_the_embedded_broker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, mistaken: bool
+) -> None:
+    """More replicas than the embedded broker has nodes would be waited for without end; of another we know nothing."""
+    monkeypatch.setenv("SZTAB_KAFKA__REPLICAS", "3")
+    file = _file(tmp_path, f"[kafka]\n{text}\n")
+    if mistaken:
+        assert "kafka.nodes: 1" in _mistakes(file)["kafka.replicas"]
+    else:
+        assert settings.load(file, KNOWN).kafka.replicas == 3
+
+
 def test_beyond_loopback_needs_credentials(tmp_path: Path) -> None:
     """Nobody is heard from another machine without a token, and no page is shown there without accounts."""
     text = '[intake]\nhost="0.0.0.0"\n[console]\nhost="10.0.0.1"\n[[sources]]\nconnector="panel"\nname="p"\nport=1\n'

@@ -28,7 +28,7 @@ def _settings(folder: Path, stop_seconds: float = 10.0) -> Settings:
 
 
 async def _no_cluster(_: Settings) -> Prepared:
-    return Prepared("127.0.0.1:1", None)
+    return Prepared("127.0.0.1:1")
 
 
 def _supervisor(folder: Path, programs: dict[str, str], stop_seconds: float = 10.0) -> Supervisor:
