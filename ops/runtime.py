@@ -102,7 +102,12 @@ def all_running(settings: Settings) -> list[Running]:
 
 
 def address(settings: Settings, role: str) -> str:
-    """The URL that a role serves on this machine. Unavailable with the remedy when it does not run."""
+    """The URL that a role serves: the configured one of an intake elsewhere, else as it announced itself here.
+
+    Unavailable with the remedy when it does not run here and no address is configured.
+    """
+    if role == "intake" and settings.intake.url:
+        return settings.intake.url
     found = running(settings, role)
     if found is None or not found.alive or not found.url:
         raise Unavailable(Code.FAR_SIDE_UNAVAILABLE, f"{role} does not run here; start it: sztab run {role}")

@@ -26,8 +26,9 @@ from streams.incident_reference import DeadlinesShape, PracticeShape
 
 FILE: Final = "sztab.toml"
 EXAMPLE: Final = "kalisz.toml"
-NOT_SETTINGS: Final = ("SZTAB_CONFIG", "SZTAB_SHARED", "SZTAB_CACHE")
-"""Variables with our prefix that are no settings: the configuration's path, the tests' data, the broker's jars."""
+NOT_SETTINGS: Final = ("SZTAB_CONFIG", "SZTAB_TOKEN", "SZTAB_SHARED", "SZTAB_CACHE")
+"""Variables with our prefix that are no settings: the configuration's path, the asker's token, the tests' data, the
+broker's jars."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ NAME = r"[a-z0-9][a-z0-9-]{0,62}"
 
 Name = Annotated[str, Field(pattern=f"^{NAME}$")]
 Port = Annotated[int, Field(ge=0, le=65_535)]
+Url = Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+)?$")]
+"""Scheme, host and port, without a path; empty where it may be left out."""
 Seconds = Annotated[float, Field(gt=0)]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 """A path; empty or absent means the built-in."""
@@ -74,6 +76,9 @@ class IntakePart(Part):
     """Address to listen on. Beyond loopback every pushing source needs a token and commands need accounts."""
     port: Port = 0
     """Port; 0: the system chooses, and `run/intake.json` in the data folder tells it."""
+    url: Url = ""
+    """Where console and `sztab command` find it, as `http://intake:8080`; empty: `run/intake.json` tells. Officers'
+    tokens go there: `https` through a proxy where the network between is not yours alone."""
 
 
 class JournalPart(Part):

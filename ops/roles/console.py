@@ -43,7 +43,7 @@ async def run(settings: Settings) -> None:
 
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())
-        app = build(_parts(settings, board, hub, session))
+        app = build(parts(settings, board, hub, session))
         page = await stack.enter_async_context(served(app, settings.console.host, settings.console.port))
         await stack.enter_async_context(operating(settings, ROLE, metrics, ready, page))
         reader, ends = await stack.enter_async_context(_reading(cluster))
@@ -97,7 +97,8 @@ def titles() -> Mapping[str, Mapping[str, str]]:
     return {code: dict(one.title) for code, one in built_in().categories.items()}
 
 
-def _parts(settings: Settings, board: Board, hub: Hub, session: aiohttp.ClientSession) -> Parts:
+def parts(settings: Settings, board: Board, hub: Hub, session: aiohttp.ClientSession) -> Parts:
+    """What the page of this installation is made of; forms and commands go to its intake, looked up each time."""
     desk = next((one.name for one in settings.sources if one.connector.name == "desk"), "desk")
 
     def intake() -> str | None:

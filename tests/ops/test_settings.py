@@ -183,9 +183,10 @@ def test_a_list_in_the_environment_is_json_or_a_mistake(tmp_path: Path, monkeypa
 
 
 def test_unused_variables_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A typing error in a variable's name is said; the variable of the configuration's path is none."""
+    """A typing error in a variable's name is said; the variables of the configuration's path and the token are none."""
     monkeypatch.setenv("SZTAB_KAFAK__WIDE", "3")
     monkeypatch.setenv("SZTAB_CONFIG", "x")
+    monkeypatch.setenv("SZTAB_TOKEN", "x")
     monkeypatch.setenv("SZTAB_KAFKA__WIDE", "3")
     assert settings.unused_variables() == ["SZTAB_KAFAK__WIDE"]
 

@@ -40,6 +40,26 @@ async def test_roles_are_asked_whether_they_are_ready(tmp_path: Path) -> None:
             assert await asyncio.to_thread(called, "--url", "intake") == (0, "http://127.0.0.1:1\n")
 
 
+async def test_waiting_ends_when_all_are_ready(tmp_path: Path) -> None:
+    """A script waits in one call: for the first role to run, and for each to be ready; what comes too late is 1."""
+    answers = [Readiness(ready=False, why=("still reading",)), Readiness(ready=True)]
+
+    async def ready() -> Readiness:
+        return answers.pop(0)
+
+    def called(seconds: str) -> int:
+        words = ["--config", str(_file(tmp_path)), "status", "--wait", seconds]
+        return CliRunner().invoke(sztab, words).exit_code
+
+    settings = Settings(connectors={}, data_dir=tmp_path / "data")
+    assert await asyncio.to_thread(called, "0") == 1
+    waiting = asyncio.create_task(asyncio.to_thread(called, "30"))
+    async with served(operation_app(Metrics().registry, ready), "127.0.0.1", 0) as url:
+        with runtime.announced(settings, "intake", operation=url):
+            assert await waiting == 0
+    assert answers == []
+
+
 def test_nothing_running_is_no_success(tmp_path: Path) -> None:
     """A script that waits for readiness goes on waiting; the note of a dead process counts for nothing."""
     (tmp_path / "data" / "run").mkdir(parents=True)
