@@ -6,7 +6,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from schemas.envelope import Envelope, attribute, read
+from schemas.envelope import Envelope, attribute, attributes, legible, read
 from schemas.errors import Code, Rejected
 
 MINIMAL = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": "t", "ce_source": "/s"}
@@ -49,10 +49,12 @@ def test_structured_mode_with_bytes() -> None:
         ([("content-type", b"application/cloudevents+json")], b"[", ""),
         ([("content-type", b"application/cloudevents+json")], b"[]", ""),
         ([("ce_id", b"\xff")], b"", ""),
+        ([("ce_id", None)], b"", ""),
+        ([("content-type", None)], b"", ""),
         ([("content-type", b"application/cloudevents+json")], b'{"data_base64":"*"}', "/data_base64"),
     ],
 )
-def test_what_is_no_event_is_rejected(given: list[tuple[str, bytes]], value: bytes, at: str) -> None:
+def test_what_is_no_event_is_rejected(given: list[tuple[str, bytes | None]], value: bytes, at: str) -> None:
     """Each fault has its place."""
     with pytest.raises(Rejected) as caught:
         read(given, value)
@@ -70,6 +72,24 @@ def test_one_attribute_can_be_read_alone() -> None:
     """Counting readers need not decode the rest."""
     assert attribute(headers(reportid="r"), "reportid") == "r"
     assert attribute(headers(), "reportid") is None
+
+
+@pytest.mark.parametrize("raw", [b"\xff", None])
+def test_a_header_that_is_no_text_is_rejected_where_it_is_asked_for(raw: bytes | None) -> None:
+    """Null and other bytes than UTF-8 are lawful in Kafka, and in no attribute of a CloudEvent."""
+    given = (*headers(), ("ce_reportid", raw))
+    for asked in (attributes, lambda one: attribute(one, "reportid"), lambda one: read(one, b"")):
+        with pytest.raises(Rejected) as caught:
+            asked(given)
+        assert caught.value.code is Code.RECORD_INVALID
+    assert (attribute(given, "id"), legible(given, "id"), legible(given, "reportid")) == ("1", "1", None)
+
+
+def test_foreign_headers_are_not_looked_at() -> None:
+    """Tracers and bridges put bytes of their own beside ours."""
+    given = (*headers(reportid="r"), ("x-trace", b"\xff"), ("x-none", None))
+    assert attributes(given)["reportid"] == "r"
+    assert read(given, b"") == read(headers(reportid="r"), b"")
 
 
 def _scenarios(text: str) -> list[tuple[dict[str, str], bytes, dict[str, str]]]:
