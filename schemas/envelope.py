@@ -65,7 +65,9 @@ class Envelope:
     extensions: Mapping[str, str] = field(default_factory=dict)
 
     def headers(self) -> Headers:
-        """The record headers of binary mode, in a fixed order."""
+        """The record headers of binary mode, in a fixed order. ValueError for what would be no CloudEvent."""
+        if not (self.id and self.type and self.source):
+            raise ValueError("id, type and source of a CloudEvent are not empty")
         pairs: list[tuple[str, bytes]] = [
             ("ce_specversion", b"1.0"),
             ("ce_id", self.id.encode()),
@@ -136,7 +138,8 @@ def legible(headers: Received, name: str) -> str | None:
         return None
 
 
-def _checked(told: dict[str, str], content_type: str | None, data: bytes | None) -> Envelope:
+def required(told: Mapping[str, str]) -> None:
+    """Rejected(`record-invalid`) unless these are attributes of a CloudEvent 1.0: version, id, type and source."""
     if told.get("specversion") != SPEC_VERSION:
         raise Rejected(Code.RECORD_INVALID, "not a CloudEvent of version 1.0", "/specversion")
     for name in _REQUIRED:
@@ -146,6 +149,10 @@ def _checked(told: dict[str, str], content_type: str | None, data: bytes | None)
                 "a required CloudEvents attribute is missing",
                 f"/{name}",
             )
+
+
+def _checked(told: dict[str, str], content_type: str | None, data: bytes | None) -> Envelope:
+    required(told)
     return Envelope(
         id=told["id"],
         type=told["type"],

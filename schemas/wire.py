@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.audit import Audited
 from schemas.command import Command, ReferenceActivated, Tick
 from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, RoutingDecided
-from schemas.envelope import Envelope, Headers, Received, attributes
+from schemas.envelope import Envelope, Headers, Received, attributes, required
 from schemas.errors import Code, Rejected
 from schemas.feed import Alarm, FeedStatus, Figure
 from schemas.incident import Fact, IncidentSummary
@@ -92,10 +92,12 @@ def record(
 def payload(headers: Received, value: bytes | None) -> Message:
     """The payload of a record of ours.
 
-    Rejected(`record-invalid`) for headers that are no text, another type or a value that does not fit; names no input
-    text.
+    Rejected(`record-invalid`) for what is no CloudEvent 1.0 in binary mode, for another type and for a value that does
+    not fit; names no input text.
     """
-    model = _BY_TYPE.get(attributes(headers).get("type", ""))
+    told = attributes(headers)
+    required(told)
+    model = _BY_TYPE.get(told["type"])
     if model is None:
         raise Rejected(Code.RECORD_INVALID, "a record of unknown type", "/type")
     return parse(model, value)
