@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
+import structlog
 
 from connectors.contract import Document, Refused, Settled
-from schemas.envelope import attribute
-from schemas.errors import Code
+from schemas.envelope import Received, attribute
+from schemas.errors import Code, Rejected
 from schemas.incident import CommandRefused, Fact
 from schemas.topics import FACTS, INCIDENTS_NOW
 from schemas.wire import parse
@@ -34,6 +35,8 @@ STATUS: Final[Mapping[Code, int]] = {
 }
 """HTTP status of a refusal; 422 for all others."""
 
+log = structlog.get_logger()
+
 Answer = tuple[int, dict[str, Any]]
 """HTTP status and body."""
 
@@ -46,12 +49,21 @@ class Outcomes:
     _waiting: dict[str, asyncio.Event] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
 
-    def take(self, topic: str, headers: tuple[tuple[str, bytes], ...], value: bytes | None) -> None:
-        """One record of `incident.facts` or `incident.current`; headers decide whether its payload is opened."""
+    def take(self, topic: str, headers: Received, value: bytes | None) -> None:
+        """One record of `incident.facts` or `incident.current`; headers decide whether its payload is opened.
+
+        One that cannot be read is passed over: those behind it are waited for, too.
+        """
+        try:
+            self._take(topic, tuple(headers), value)
+        except Rejected as error:
+            log.warning("fact_passed_over", topic=topic, code=error.code.value)
+
+    def _take(self, topic: str, headers: Received, value: bytes | None) -> None:
         incident, unit = attribute(headers, "incidentid"), attribute(headers, "unit")
+        cause = attribute(headers, "causeid")
         if incident and unit:
             self.units[incident] = unit
-        cause = attribute(headers, "causeid")
         if topic != FACTS or cause is None or cause in self._known or cause not in self._waiting:
             return
         self._known[cause] = outcome(parse(Fact, value))

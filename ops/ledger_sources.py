@@ -23,8 +23,8 @@ from ops import runtime
 from ops.health import SeparateLags
 from ops.ledger import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
 from ops.reading import Cluster, Reading
-from schemas.envelope import Headers
-from schemas.errors import Code, Unavailable
+from schemas.envelope import Received, text
+from schemas.errors import Code, Rejected, Unavailable
 from schemas.topics import DECISIONS, FACTS, FEEDS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
 
 PAGE: Final = 5_000
@@ -119,9 +119,15 @@ async def _records(cluster: Cluster, topic: str) -> AsyncIterator[tuple[Any, dic
             yield one, attributes(one.headers)
 
 
-def attributes(headers: Headers) -> dict[str, str]:
-    """Those CloudEvents attributes of a record that the ledger reads, by their names without prefix."""
-    return {_READ[name]: raw.decode() for name, raw in headers if name in _READ}
+def attributes(headers: Received) -> dict[str, str]:
+    """Those CloudEvents attributes of a record that the ledger reads, by their names without prefix.
+
+    None of a record where one is no text: it proves nothing, and what it should have proved is named as missing.
+    """
+    try:
+        return {_READ[name]: text(raw) for name, raw in headers if name in _READ}
+    except Rejected:
+        return {}
 
 
 async def _facts(cluster: Cluster) -> tuple[dict[str, FactRow], int]:
@@ -132,6 +138,8 @@ async def _facts(cluster: Cluster) -> tuple[dict[str, FactRow], int]:
         if one.partition not in firsts:
             firsts.add(one.partition)
             since_ms = max(since_ms, one.timestamp if one.offset else 0)
+        if "factid" not in told:
+            continue
         found[told["factid"]] = FactRow(
             told.get("kind", ""), told.get("reportid"), told.get("causeid"), one.timestamp, told.get("documentid")
         )
@@ -146,6 +154,8 @@ async def _decisions(cluster: Cluster) -> tuple[dict[str, DecisionRow], int]:
         if one.partition not in firsts:
             firsts.add(one.partition)
             since_ms = max(since_ms, one.timestamp if one.offset else 0)
+        if "factid" not in told:
+            continue
         value = orjson.loads(one.value)
         deadline = value.get("deadline_at")
         found[told["factid"]] = DecisionRow(
@@ -162,6 +172,8 @@ async def _decisions(cluster: Cluster) -> tuple[dict[str, DecisionRow], int]:
 async def _receipts(cluster: Cluster) -> dict[str, tuple[frozenset[str], int]]:
     found: dict[str, tuple[frozenset[str], int]] = {}
     async for one, told in _records(cluster, RECEIPTS):
+        if "deliveryid" not in told:
+            continue
         kinds, at_ms = found.get(told["deliveryid"], (frozenset[str](), one.timestamp))
         found[told["deliveryid"]] = (kinds | {told.get("kind", "")}, min(at_ms, one.timestamp))
     return found

@@ -4,14 +4,14 @@ Facts are taken first: they tie reports, incidents and commands together. Then c
 outboxes, receipts) and what went before (intake, log). Of a payload only ids, kinds, rules and weights are shown.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
-from schemas.envelope import attribute
+from schemas.envelope import Received, legible
 from schemas.topics import AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
 
 MOST_RECORDS: Final = 2_000
@@ -21,9 +21,9 @@ _SHOWN: Final = (*_IDS, "kind", "unit", "recipient", "mode", "time")
 _CHANGE: Final = ("verb", "before", "after", "flag", "deadline", "conflict", "history", "moved_to", "to_unit", "code")
 
 
-def ids(headers: Iterable[tuple[str, bytes]]) -> dict[str, str]:
-    """Those attributes of a record that a trace shows, by name."""
-    found = {name: attribute(headers, name) for name in _SHOWN}
+def ids(headers: Received) -> dict[str, str]:
+    """Those attributes of a record that a trace shows, by name; one that is no text is left out."""
+    found = {name: legible(headers, name) for name in _SHOWN}
     return {name: text for name, text in found.items() if text}
 
 
@@ -87,7 +87,7 @@ class Trail:
             if told.get(name):
                 known.add(told[name])
         if topic == FACTS:
-            self.facts.add(told["factid"])
+            self.facts.update({told["factid"]} if "factid" in told else ())
             self.incidents.update({told["incidentid"]} if "incidentid" in told else ())
             self.causes.update({told["causeid"]} if "causeid" in told else ())
 

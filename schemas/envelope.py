@@ -26,6 +26,7 @@ JSON = "application/json"
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"
 _NAME = re.compile(r"[a-z0-9]{1,20}")
+_REQUIRED = ("id", "type", "source")
 _RESERVED = (
     "specversion",
     "id",
@@ -38,6 +39,9 @@ _RESERVED = (
 )
 
 Headers = tuple[tuple[str, bytes], ...]
+"""Headers as they are written."""
+Received = Iterable[tuple[str, bytes | None]]
+"""Headers as a client hands them over: in Kafka a header's value may be null, and any bytes."""
 
 
 @lru_cache(maxsize=256)
@@ -61,7 +65,9 @@ class Envelope:
     extensions: Mapping[str, str] = field(default_factory=dict)
 
     def headers(self) -> Headers:
-        """The record headers of binary mode, in a fixed order."""
+        """The record headers of binary mode, in a fixed order. ValueError for what would be no CloudEvent."""
+        if not (self.id and self.type and self.source):
+            raise ValueError("id, type and source of a CloudEvent are not empty")
         pairs: list[tuple[str, bytes]] = [
             ("ce_specversion", b"1.0"),
             ("ce_id", self.id.encode()),
@@ -85,45 +91,78 @@ class Envelope:
         return tuple(pairs)
 
 
-def read(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope:
-    """The event of one Kafka record. Rejected(`record-invalid`) when it is no CloudEvent 1.0."""
-    try:
-        found = {name.lower(): raw.decode() for name, raw in headers}
-    except UnicodeDecodeError:
-        raise Rejected(Code.RECORD_INVALID, "a header is not UTF-8") from None
-    content_type = found.get("content-type")
+def read(headers: Received, value: bytes | None) -> Envelope:
+    """The event of one Kafka record. Rejected(`record-invalid`) when it is no CloudEvent 1.0.
+
+    Headers that are no business of CloudEvents are not looked at.
+    """
+    lowered = [(name.lower(), raw) for name, raw in headers]
+    content_type = next((text(raw) for name, raw in lowered if name == "content-type"), None)
     if content_type is not None and content_type.startswith("application/cloudevents"):
         return _structured(content_type, value)
-    attributes = {name[3:]: text for name, text in found.items() if name.startswith("ce_")}
-    return _checked(attributes, content_type, value)
+    return _checked(attributes(lowered), content_type, value)
 
 
-def attribute(headers: Iterable[tuple[str, bytes]], name: str) -> str | None:
-    """One attribute or extension of a binary-mode record, without reading the rest; None when it is not there."""
+def text(raw: bytes | None) -> str:
+    """The text of a header's value. Rejected(`record-invalid`) for null and for what is not UTF-8.
+
+    Every header that a record came with is decoded here, so that none of them can be another error.
+    """
+    if raw is None:
+        raise Rejected(Code.RECORD_INVALID, "a header is null")
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise Rejected(Code.RECORD_INVALID, "a header is not UTF-8") from None
+
+
+def attributes(headers: Received) -> dict[str, str]:
+    """Attributes and extensions of a binary-mode record by name. Rejected(`record-invalid`) when one is no text."""
+    return {name[3:]: text(raw) for name, raw in headers if name.startswith("ce_")}
+
+
+def attribute(headers: Received, name: str) -> str | None:
+    """One attribute or extension of a binary-mode record, without reading the rest; None when it is not there.
+
+    Rejected(`record-invalid`) when it is there and no text.
+    """
     wanted = f"ce_{name}"
-    return next((raw.decode() for key, raw in headers if key == wanted), None)
+    return next((text(raw) for key, raw in headers if key == wanted), None)
 
 
-def _checked(attributes: dict[str, str], content_type: str | None, data: bytes | None) -> Envelope:
-    if attributes.get("specversion") != SPEC_VERSION:
+def legible(headers: Received, name: str) -> str | None:
+    """As `attribute`, with None for what is no text: for whoever sets a record aside or shows it as far as it goes."""
+    try:
+        return attribute(headers, name)
+    except Rejected:
+        return None
+
+
+def required(told: Mapping[str, str]) -> None:
+    """Rejected(`record-invalid`) unless these are attributes of a CloudEvent 1.0: version, id, type and source."""
+    if told.get("specversion") != SPEC_VERSION:
         raise Rejected(Code.RECORD_INVALID, "not a CloudEvent of version 1.0", "/specversion")
-    for name in ("id", "type", "source"):
-        if not attributes.get(name):
+    for name in _REQUIRED:
+        if not told.get(name):
             raise Rejected(
                 Code.RECORD_INVALID,
                 "a required CloudEvents attribute is missing",
                 f"/{name}",
             )
+
+
+def _checked(told: dict[str, str], content_type: str | None, data: bytes | None) -> Envelope:
+    required(told)
     return Envelope(
-        id=attributes["id"],
-        type=attributes["type"],
-        source=attributes["source"],
+        id=told["id"],
+        type=told["type"],
+        source=told["source"],
         data=data,
-        time=attributes.get("time"),
-        subject=attributes.get("subject"),
-        dataschema=attributes.get("dataschema"),
+        time=told.get("time"),
+        subject=told.get("subject"),
+        dataschema=told.get("dataschema"),
         datacontenttype=content_type,
-        extensions={name: text for name, text in attributes.items() if name not in _RESERVED},
+        extensions={name: text for name, text in told.items() if name not in _RESERVED},
     )
 
 
@@ -148,8 +187,8 @@ def _structured(content_type: str, value: bytes | None) -> Envelope:
         raise Rejected(Code.RECORD_INVALID, "the structured event is not an object")
     data = _structured_data(event)
     kind = event.pop("datacontenttype", JSON)
-    attributes = {name: item if isinstance(item, str) else orjson.dumps(item).decode() for name, item in event.items()}
-    return _checked(attributes, kind if isinstance(kind, str) else JSON, data)
+    told = {name: item if isinstance(item, str) else orjson.dumps(item).decode() for name, item in event.items()}
+    return _checked(told, kind if isinstance(kind, str) else JSON, data)
 
 
 def _structured_data(event: dict[str, object]) -> bytes | None:

@@ -1,6 +1,8 @@
-"""The topic catalogue, written once: provisioning, ACLs, AsyncAPI, retention table and contract tests come from it.
+"""The topic catalogue, written once: provisioning, AsyncAPI, the retention table and contract tests come from it.
 
-Names here are logical; an installation's prefix stands before them on the cluster.
+Names here are logical; an installation's prefix stands before them on the cluster. Writers and readers are processors,
+roles and commands of `sztab`; `trace` is the page's, too. Who only measures how far another has read, and who makes,
+proves or measures an installation of its own, is none.
 """
 
 from collections.abc import Iterable
@@ -78,14 +80,14 @@ _AUDIT = Retention(
 _FIGURES = Retention(30 * DAY_MS, DAY_MS, YEAR_MS, "no personal data; usefulness")
 
 
-def _flow(name: str, payloads: tuple[type[Message], ...], reader: str) -> Topic:
+def _flow(name: str, payloads: tuple[type[Message], ...], writers: tuple[str, ...] = ("intake",)) -> Topic:
     return Topic(
         name,
         "thread",
         payloads,
         WIDE,
-        ("intake",),
-        (reader, "ledger"),
+        writers,
+        ("normalise", "trace"),
         Privacy.PERSONAL,
         _FLOW,
         wide=True,
@@ -96,28 +98,18 @@ def _now(
     name: str,
     key: str,
     payload: type[Message],
-    writer: str,
+    writers: tuple[str, ...],
+    readers: tuple[str, ...],
     privacy: Privacy = Privacy.OPERATIONAL,
-    partitions: int = 3,
-    readers: tuple[str, ...] = ("console", "watch"),
 ) -> Topic:
-    return Topic(
-        name,
-        key,
-        (payload,),
-        partitions,
-        (writer,),
-        readers,
-        privacy,
-        compacted=True,
-    )
+    return Topic(name, key, (payload,), 3, writers, readers, privacy, compacted=True)
 
 
 _FIXED: Final[tuple[Topic, ...]] = (
-    _flow(EMERGENCY, (Report,), "normalise"),
-    _flow(POLICE, (Report,), "normalise"),
-    _flow(CIVIL, (Report, SnapshotTaken), "normalise"),
-    _flow(COMMANDS, (Command,), "normalise"),
+    _flow(EMERGENCY, (Report,)),
+    _flow(POLICE, (Report,), ("intake", "feed")),
+    _flow(CIVIL, (Report, SnapshotTaken)),
+    _flow(COMMANDS, (Command,)),
     Topic(
         LOG,
         "responsible unit",
@@ -132,7 +124,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         ),
         WIDE,
         ("normalise", "ticker", "incidents", "feed"),
-        ("incidents", "ledger"),
+        ("incidents", "trace"),
         Privacy.PERSONAL,
         _HISTORY,
         append_time=True,
@@ -144,7 +136,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (Fact,),
         WIDE,
         ("incidents",),
-        ("route", "ledger", "console", "intake", "tally"),
+        ("route", "ledger", "console", "intake", "tally", "trace"),
         Privacy.PERSONAL,
         _HISTORY,
         wide=True,
@@ -155,22 +147,22 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (RoutingDecided,),
         WIDE,
         ("route",),
-        ("ledger", "console"),
+        ("ledger", "trace"),
         Privacy.OPERATIONAL,
         _HISTORY,
         wide=True,
     ),
-    _now(INCIDENTS_NOW, "incident", IncidentSummary, "incidents", Privacy.SENSITIVE),
-    _now(NOTICES_NOW, "notice", Notice, "incidents", Privacy.PUBLIC),
-    _now(UNITS_NOW, "unit", Unit, "intake"),
-    _now(ALARMS_NOW, "alarm", Alarm, "watch", readers=("console", "tally")),
+    _now(INCIDENTS_NOW, "incident", IncidentSummary, ("incidents",), ("console", "intake"), Privacy.SENSITIVE),
+    _now(NOTICES_NOW, "notice", Notice, ("incidents",), ("console",), Privacy.PUBLIC),
+    _now(UNITS_NOW, "unit", Unit, (), ()),  # nobody tells the states of units yet
+    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver"), ("console", "tally")),
     Topic(
         FEEDS,
         "feed",
         (FeedStatus, Tick),
         1,
-        ("intake", "ticker"),
-        ("watch", "console"),
+        ("intake", "feed", "ticker"),
+        ("watch", "console", "ledger"),
         Privacy.OPERATIONAL,
         compacted=True,
         append_time=True,
@@ -181,7 +173,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (Figure,),
         3,
         ("tally",),
-        ("console", "watch"),
+        ("console", "tally"),
         Privacy.OPERATIONAL,
         _FIGURES,
         compacted=True,
@@ -192,7 +184,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (DeliveryReceipted,),
         3,
         ("deliver",),
-        ("ledger", "console"),
+        ("deliver", "ledger", "trace"),
         Privacy.OPERATIONAL,
         _LEDGER,
     ),
@@ -201,8 +193,8 @@ _FIXED: Final[tuple[Topic, ...]] = (
         "document, report or delivery",
         (Quarantined,),
         3,
-        ("intake", "normalise", "incidents", "route", "watch", "deliver"),
-        ("console", "ledger"),
+        ("intake", "feed", "normalise", "incidents", "route", "watch", "deliver"),
+        ("quarantine", "ledger", "trace"),
         Privacy.PERSONAL,
         _HISTORY,
     ),
@@ -211,21 +203,12 @@ _FIXED: Final[tuple[Topic, ...]] = (
         "actor",
         (Audited,),
         3,
-        ("deliver", "console", "intake"),
-        ("console",),
+        ("deliver", "quarantine"),
+        (),  # kept for whoever examines an installation; no part of ours reads it
         Privacy.OPERATIONAL,
         _AUDIT,
     ),
-    Topic(
-        KEYS,
-        "key id",
-        (WrappedKey,),
-        3,
-        ("intake",),
-        ("deliver", "console"),
-        Privacy.PERSONAL,
-        compacted=True,
-    ),
+    _now(KEYS, "key id", WrappedKey, ("intake",), (), Privacy.PERSONAL),  # nobody opens a sealed value yet
 )
 
 
@@ -257,7 +240,7 @@ def _outbox_topic(recipient: str, lane: str) -> Topic:
         (Delivery,),
         3,
         ("route",),
-        (f"deliver:{recipient}",),
+        (f"deliver:{recipient}", "trace"),
         Privacy.SENSITIVE,
         _FLOW,
     )

@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas.audit import Audited
 from schemas.command import Command, ReferenceActivated, Tick
 from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, RoutingDecided
-from schemas.envelope import Envelope, Headers, attribute
+from schemas.envelope import Envelope, Headers, Received, attributes, required
 from schemas.errors import Code, Rejected
 from schemas.feed import Alarm, FeedStatus, Figure
 from schemas.incident import Fact, IncidentSummary
@@ -89,13 +89,15 @@ def record(
     return payload.to_json(), envelope.headers()
 
 
-def payload(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Message:
+def payload(headers: Received, value: bytes | None) -> Message:
     """The payload of a record of ours.
 
-    Rejected(`record-invalid`) for another type or a value that does not fit; names no input text.
+    Rejected(`record-invalid`) for what is no CloudEvent 1.0 in binary mode, for another type and for a value that does
+    not fit; names no input text.
     """
-    kind = attribute(headers, "type")
-    model = _BY_TYPE.get(kind or "")
+    told = attributes(headers)
+    required(told)
+    model = _BY_TYPE.get(told["type"])
     if model is None:
         raise Rejected(Code.RECORD_INVALID, "a record of unknown type", "/type")
     return parse(model, value)

@@ -17,6 +17,8 @@ from schemas.errors import Code, Rejected
 from schemas.topics import changelog
 
 Headers = tuple[tuple[str, bytes], ...]
+ReceivedHeaders = tuple[tuple[str, bytes | None], ...]
+"""A header of a record that came may be null or no text: `schemas.envelope` reads it."""
 
 NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
@@ -29,7 +31,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: Headers
+    headers: ReceivedHeaders
     timestamp_ms: int
 
 

@@ -6,15 +6,10 @@ from typing import Final
 
 from schemas.model import Message
 from schemas.wire import record
-from streams.contract import Output, Record
+from streams.contract import Output
 
 CARRIED: Final = ("documentid", "reportid", "threadid", "mode", "traceparent")
 """Extensions that every step passes on unchanged, where the input has them."""
-
-
-def attributes(incoming: Record) -> dict[str, str]:
-    """The CloudEvents attributes of a record, by name without prefix."""
-    return {name[3:]: raw.decode() for name, raw in incoming.headers if name.startswith("ce_")}
 
 
 def moment(ms: int) -> datetime:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from schemas.command import Command, ReferenceActivated, Tick
+from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.notice import NoticeChanged
 from schemas.report import ReportNormalised
@@ -75,10 +76,7 @@ def tick(partition: int, now_ms: int) -> Output:
 
 
 def _step(reference: IncidentsReference, state: State, one: Record) -> Outcome:
-    try:
-        headers = {name.removeprefix("ce_"): raw.decode() for name, raw in one.headers}
-    except UnicodeDecodeError:
-        raise Rejected(Code.RECORD_INVALID, "a header is not UTF-8") from None
+    headers = attributes(one.headers)
     handler = _HANDLERS.get(headers.get("type", ""))
     if handler is None:
         raise Rejected(Code.RECORD_INVALID, "a record of unknown type", "/type")

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from schemas.command import Command
+from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.finding import Finding, FindingCode
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
@@ -24,7 +25,7 @@ from schemas.wire import derived_id, parse, type_name
 from streams.bounded import remember
 from streams.categories import Catalogue
 from streams.contract import Outcome, Output, Processor, Record, State
-from streams.emit import attributes, milliseconds, moment, output
+from streams.emit import milliseconds, moment, output
 from streams.modes import allowed
 from streams.placing import Placed, place_report
 from streams.snapshots import Change, compare
@@ -87,7 +88,7 @@ def processor(topic: str, reference: NormaliseReference) -> Processor:
 
     def step(state: State, record: Record) -> Outcome:
         """Normalise one record; called again after a crash with the same state, and then gives the same bytes."""
-        told = attributes(record)
+        told = attributes(record.headers)
         match told.get("type"):
             case kind if kind == REPORT:
                 return _report(state, record, told, reference, versions)
@@ -218,12 +219,16 @@ def _observations(normalised: ReportNormalised, placed: Placed, record: Record, 
 
 
 def _command(record: Record, told: dict[str, str], reference: NormaliseReference) -> Outcome:
-    """A command passes unchanged into the log of its unit, behind everything that the desk could have seen."""
+    """A command passes unchanged into the log of its unit, behind everything that the desk could have seen.
+
+    Only a null header stays behind: foreign ones may be null, and no output carries one.
+    """
     command = parse(Command, record.value)
     allowed(command.mode, reference.mode)
     added = {"unit": command.unit, "kind": command.verb.value}
-    headers = record.headers + tuple((f"ce_{name}", text.encode()) for name, text in added.items() if name not in told)
-    return Outcome((Output(LOG, command.unit.encode(), record.value, headers),))
+    came = ((name, raw) for name, raw in record.headers if raw is not None)
+    new = ((f"ce_{name}", text.encode()) for name, text in added.items() if name not in told)
+    return Outcome((Output(LOG, command.unit.encode(), record.value, (*came, *new)),))
 
 
 def _snapshot(state: State, record: Record, told: dict[str, str], reference: NormaliseReference) -> Outcome:

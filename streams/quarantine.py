@@ -5,8 +5,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas import envelope, wire
+from schemas import wire
 from schemas.delivery import Quarantined
+from schemas.envelope import legible
 from schemas.errors import Rejected
 from schemas.topics import QUARANTINE
 from streams.contract import Output, Record
@@ -18,8 +19,8 @@ def quarantined(stage: str) -> Callable[[Record, Rejected], Output]:
     """The builder of quarantine records of one stage (the processor's name), where a replay re-enters."""
 
     def build(record: Record, error: Rejected) -> Output:
-        carried = {name: text for name in _CARRIED if (text := _attribute(record, name))}
-        cause = _attribute(record, "id") or _digest(record)
+        carried = {name: text for name in _CARRIED if (text := legible(record.headers, name))}
+        cause = legible(record.headers, "id") or _digest(record)
         item = wire.derived_id("quarantine", stage, cause)
         when = datetime.fromtimestamp(max(0, record.timestamp_ms) / 1000, UTC)
         payload = Quarantined(
@@ -44,13 +45,6 @@ def quarantined(stage: str) -> Callable[[Record, Rejected], Output]:
         return Output(QUARANTINE, key.encode(), value, headers)
 
     return build
-
-
-def _attribute(record: Record, name: str) -> str | None:
-    try:
-        return envelope.attribute(record.headers, name)
-    except (UnicodeDecodeError, AttributeError):
-        return None
 
 
 def _digest(record: Record) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.delivery import Delivery, RoutingDecided
+from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.incident import Fact
 from schemas.notice import Severity
@@ -21,7 +22,7 @@ from schemas.topics import DECISIONS, FACTS, LANES, outbox
 from schemas.wire import derived_id, type_name
 from streams.bounded import remember
 from streams.contract import Outcome, Output, Processor, Record, State
-from streams.emit import attributes, milliseconds, moment, output
+from streams.emit import milliseconds, moment, output
 from streams.modes import allowed
 from streams.profiles import project
 from streams.routing import Decision, Named, Routing, View
@@ -62,7 +63,7 @@ def processor(reference: RouteReference) -> Processor:
 
     def step(state: State, record: Record) -> Outcome:
         """Route one fact; called again after a crash with the same state, and then gives the same bytes."""
-        told = attributes(record)
+        told = attributes(record.headers)
         if told.get("type") != FACT:
             raise Rejected(Code.RECORD_INVALID, "a record of a type that is not read here", "/type")
         fact = _read(record.value)

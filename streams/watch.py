@@ -11,12 +11,13 @@ from typing import Any, Final
 import orjson
 
 from schemas.command import Tick
+from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.feed import Alarm, AlarmClass, FeedStatus
 from schemas.topics import ALARMS_NOW, FEEDS
 from schemas.wire import derived_id, parse, type_name
 from streams.contract import Outcome, Output, Processor, Record, State
-from streams.emit import attributes, moment, output
+from streams.emit import moment, output
 from streams.feed_health import KINDS, Feed, Limits, Wanted, heard, judge, turned
 from streams.loading import checked, digest
 
@@ -49,8 +50,8 @@ def processor(reference: WatchReference) -> Processor:
         """Judge the feed that a status is about, or every feed that is due when time passed."""
         now_ms = max(int(state.get(_TIME) or 0), record.timestamp_ms)
         if record.value is None:
-            return _forgotten(state, (record.key or b"").decode(), now_ms)
-        match attributes(record).get("type"):
+            return _forgotten(state, _name(record.key), now_ms)
+        match attributes(record.headers).get("type"):
             case kind if kind == STATUS:
                 status = parse(FeedStatus, record.value)
                 feed = heard(_feed(state, status.feed), status, now_ms, reference.limits)
@@ -155,6 +156,13 @@ def _alarm(name: str, kind: str, what: Wanted, *, active: bool, raised_ms: int, 
         carried={},
         extensions={"kind": kind},
     )
+
+
+def _name(key: bytes | None) -> str:
+    try:
+        return (key or b"").decode()
+    except UnicodeDecodeError:
+        raise Rejected(Code.RECORD_INVALID, "the key of a tombstone is no feed's name") from None
 
 
 def _forgotten(state: State, name: str, now_ms: int) -> Outcome:

@@ -1,13 +1,14 @@
 """Keeps the board up to date: reads the page's topics without a group, and tells the hub what changed."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import structlog
 
 from ops.console.board import Board
 from ops.console.hub import Hub
+from schemas.envelope import Received
 from schemas.errors import Rejected
 from schemas.topics import ALARMS_NOW, FACTS, FEEDS, FIGURES, INCIDENTS_NOW, NOTICES_NOW
 from schemas.wire import payload
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 class Message(Protocol):
     """A record as the client gives it."""
 
-    headers: Iterable[tuple[str, bytes]]
+    headers: Received
     value: bytes | None
 
 

@@ -21,7 +21,7 @@ from ops.delivering.memory import Place
 from ops.delivering.messages import travelling
 from ops.reading import Cluster
 from schemas.delivery import Delivery
-from schemas.envelope import attribute
+from schemas.envelope import legible
 from schemas.errors import Code, Rejected
 from schemas.topics import outbox
 from schemas.wire import payload
@@ -157,11 +157,11 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
 
     async def _deliver(self, one: Any, place: Place) -> None:
         try:
-            delivery = _delivery(one)
+            delivery, passed_on = _delivery(one), travelling(one.headers)
         except Rejected as error:
-            await self._courier.refuse(attribute(one.headers, "deliveryid"), one.value, place, error)
+            await self._courier.refuse(legible(one.headers, "deliveryid"), one.value, place, error)
             return
-        await self._courier.carry(delivery, place, self._slots, travelling(one.headers))
+        await self._courier.carry(delivery, place, self._slots, passed_on)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A subject's task that broke ends the lane: what it held is not committed."""

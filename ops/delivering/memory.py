@@ -6,11 +6,11 @@ younger than what an outbox can still hold are read (outbox retention 7 days, an
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Final
 
 from schemas.delivery import Outcome
-from schemas.envelope import attribute
+from schemas.envelope import Received, attribute
+from schemas.errors import Code, Rejected
 from schemas.topic import DAY_MS
 from schemas.wire import derived_id
 
@@ -42,11 +42,20 @@ class Memory:
         lane, partition, offset = place
         return self._receipted.get((lane, partition), {}).pop(offset, None) == delivery_id
 
-    def learn(self, headers: Iterable[tuple[str, bytes]], at_ms: int) -> None:
-        """Take in one record of `delivery.receipts`. Those of other recipients are passed over."""
+    def learn(self, headers: Received, at_ms: int) -> None:
+        """Take in one record of `delivery.receipts`. Those of other recipients are passed over.
+
+        Rejected(`record-invalid`) for what is no receipt of ours.
+        """
         headers = tuple(headers)
         if attribute(headers, "recipient") != self._recipient:
             return
+        try:
+            self._learn(headers, at_ms)
+        except ValueError:
+            raise Rejected(Code.RECORD_INVALID, "the sequence or place of a receipt is no number") from None
+
+    def _learn(self, headers: Received, at_ms: int) -> None:
         subject, sequence = attribute(headers, "subject"), attribute(headers, "sequence")
         if attribute(headers, "kind") == Outcome.DELIVERED and subject and sequence:
             self.note(subject, int(sequence), at_ms)

@@ -7,11 +7,12 @@ from typing import Any, Final
 from ops.delivering.memory import Place, audit_id
 from schemas.audit import Act, Audited
 from schemas.delivery import Delivery, DeliveryReceipted, Outcome, Quarantined
+from schemas.envelope import Received, attribute
 from schemas.errors import SztabError
 from schemas.feed import Alarm, AlarmClass
 from schemas.topics import ALARMS_NOW, AUDIT, QUARANTINE, RECEIPTS, outbox
 from schemas.wire import derived_id, record
-from streams.contract import Headers, Output
+from streams.contract import Output
 
 STUCK, STOPPED, SET_ASIDE = "delivery-stuck", "delivery-stopped", "quarantine"
 """Kinds of our alarms: nobody takes it for a minute; the sink stopped; a delivery was set aside."""
@@ -180,6 +181,6 @@ def alarm(
     return Output(ALARMS_NOW, told.alarm_id.encode(), value, headers)
 
 
-def travelling(headers: Headers) -> dict[str, str]:
-    """Those extensions of the outbox record that its receipt carries on."""
-    return {name[3:]: raw.decode() for name, raw in headers if name[3:] in TRAVELLING}
+def travelling(headers: Received) -> dict[str, str]:
+    """Those extensions of the outbox record that its receipt carries on. Rejected when one is no text."""
+    return {name: told for name in TRAVELLING if (told := attribute(headers, name)) is not None}

@@ -16,7 +16,7 @@ from ops.delivering.lane import Lane, Limits
 from ops.delivering.memory import HORIZON_MS, Memory
 from ops.delivering.retry import pause_seconds
 from ops.reading import Cluster, Reading
-from schemas.errors import Denied, Unavailable
+from schemas.errors import Denied, Rejected, Unavailable
 from schemas.topics import LANES, RECEIPTS
 
 MONITOR_SECONDS: Final = 1.0
@@ -43,11 +43,18 @@ class Receipts:
         self._one = asyncio.Lock()
 
     async def catch_up(self) -> None:
-        """Read what came since the last time. Unavailable when a broker is away."""
+        """Read what came since the last time. Unavailable when a broker is away.
+
+        What is no receipt is told and passed over: at worst a delivery goes out again, under the same id.
+        """
         async with self._one:
-            async for _, records in self._reading.on():
+            async for topic, records in self._reading.on():
                 for one in records:
-                    self._memory.learn(one.headers, one.timestamp)
+                    try:
+                        self._memory.learn(one.headers, one.timestamp)
+                    except Rejected as error:
+                        place = {"topic": topic, "partition": one.partition, "offset": one.offset}
+                        log.warning("receipt_passed_over", code=error.code.value, **place)
 
 
 class Service:

@@ -6,7 +6,7 @@ from typing import Any
 from ops import kafka, settings
 from ops.demo.stage import Stage
 from ops.reading import Reading
-from schemas.envelope import attribute
+from schemas.envelope import legible
 from schemas.topics import FACTS
 
 
@@ -17,7 +17,7 @@ async def count_facts(stage: Stage) -> dict[str, Any]:
     reading = Reading(kafka.cluster(settings.load(stage.config)), (FACTS,))
     async for _, records in reading.on():
         for record in records:
-            fact, kind = attribute(record.headers, "factid"), attribute(record.headers, "kind")
+            fact, kind = legible(record.headers, "factid"), legible(record.headers, "kind")
             if fact and kind and fact not in seen:
                 seen.add(fact)
                 kinds[kind] += 1

@@ -19,7 +19,7 @@ import structlog
 
 from streams.batches import Batches
 from streams.changelog import PartitionState
-from streams.contract import Processor, Record
+from streams.contract import Processor, ReceivedHeaders, Record
 from streams.observer import Unobserved
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper, Unit
@@ -40,7 +40,7 @@ class _Message(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: ReceivedHeaders
     timestamp: int
 
 

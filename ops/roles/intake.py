@@ -27,10 +27,10 @@ from ops.intake_app import Gate, IntakeApi, build_app
 from ops.metrics import Metrics
 from ops.operating import operating
 from ops.settings import Settings
-from schemas.errors import SztabError
 from schemas.privacy import installation_key
 from schemas.topics import FACTS
 from streams.clients import begin
+from streams.leaving import whereabouts
 
 ROLE: Final = "intake"
 FACTS_BACK_MS: Final = 600_000
@@ -141,14 +141,17 @@ async def _ended(task: "asyncio.Task[None]") -> None:
 
 
 async def _follow(settings: Settings, outcomes: Outcomes) -> None:
-    """Read facts and incidents as they come, for as long as the role runs; a broker that is away is waited for."""
+    """Read facts and incidents as they come, for as long as the role runs; a broker that is away is waited for.
+
+    So is the end of any other trouble: commands are taken without it, and are only answered later.
+    """
     told = False
     while True:
         try:
             await _follow_once(settings, outcomes)
-        except (KafkaError, OSError, SztabError) as error:
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task: what ended it would never be seen
             if not told:
-                log.warning("facts_not_followed", error=type(error).__name__)
+                log.warning("facts_not_followed", error=whereabouts(error))
             told = True
         await asyncio.sleep(PAUSE_SECONDS)
 

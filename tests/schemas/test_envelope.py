@@ -1,13 +1,19 @@
 """CloudEvents on Kafka: both modes in, binary out."""
 
+import json
 import re
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
 
-from schemas.envelope import Envelope, attribute, read
+from schemas.command import Tick
+from schemas.envelope import Envelope, attribute, attributes, legible, read
 from schemas.errors import Code, Rejected
+from schemas.wire import payload, type_name
+from tests.schemas.samples import AT
 
 MINIMAL = {"ce_specversion": "1.0", "ce_id": "1", "ce_type": "t", "ce_source": "/s"}
 
@@ -49,10 +55,12 @@ def test_structured_mode_with_bytes() -> None:
         ([("content-type", b"application/cloudevents+json")], b"[", ""),
         ([("content-type", b"application/cloudevents+json")], b"[]", ""),
         ([("ce_id", b"\xff")], b"", ""),
+        ([("ce_id", None)], b"", ""),
+        ([("content-type", None)], b"", ""),
         ([("content-type", b"application/cloudevents+json")], b'{"data_base64":"*"}', "/data_base64"),
     ],
 )
-def test_what_is_no_event_is_rejected(given: list[tuple[str, bytes]], value: bytes, at: str) -> None:
+def test_what_is_no_event_is_rejected(given: list[tuple[str, bytes | None]], value: bytes, at: str) -> None:
     """Each fault has its place."""
     with pytest.raises(Rejected) as caught:
         read(given, value)
@@ -72,29 +80,104 @@ def test_one_attribute_can_be_read_alone() -> None:
     assert attribute(headers(), "reportid") is None
 
 
-def _scenarios(text: str) -> list[tuple[dict[str, str], bytes, dict[str, str]]]:
-    """(Kafka headers, payload, expected attributes) of each scenario of the conformance file, examples filled in."""
+@pytest.mark.parametrize("raw", [b"\xff", None])
+def test_a_header_that_is_no_text_is_rejected_where_it_is_asked_for(raw: bytes | None) -> None:
+    """Null and other bytes than UTF-8 are lawful in Kafka, and in no attribute of a CloudEvent."""
+    given = (*headers(), ("ce_reportid", raw))
+    for asked in (attributes, lambda one: attribute(one, "reportid"), lambda one: read(one, b"")):
+        with pytest.raises(Rejected) as caught:
+            asked(given)
+        assert caught.value.code is Code.RECORD_INVALID
+    assert (attribute(given, "id"), legible(given, "id"), legible(given, "reportid")) == ("1", "1", None)
+
+
+def test_foreign_headers_are_not_looked_at() -> None:
+    """Tracers and bridges put bytes of their own beside ours."""
+    given = (*headers(reportid="r"), ("x-trace", b"\xff"), ("x-none", None))
+    assert attributes(given)["reportid"] == "r"
+    assert read(given, b"") == read(headers(reportid="r"), b"")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario of the conformance file with one row of its examples: what comes, and what it must mean."""
+
+    headers: dict[str, str]
+    payload: bytes
+    attributes: dict[str, str]
+    data: Any
+
+
+def _scenarios(text: str) -> list[Scenario]:
+    """Each scenario of the conformance file, an outline once for each row of its examples."""
     found = []
     for block in re.split(r"\n\s*Scenario", text)[1:]:
-        example = re.search(r"Examples:.*?\n\s*\|[^\n]*\|\n\s*\|\s*([^|]+?)\s*\|", block, re.DOTALL)
-        filled = block.replace("<contentType>", example.group(1) if example else "")
-        body = re.search(r'"""\n(.*?)"""', filled, re.DOTALL)
-        tables = [
-            dict(re.findall(r"\|\s*([^|\s]+)\s*\|\s*([^|\n]*?)\s*\|", part))
-            for part in re.findall(r"(?:Kafka headers|attributes are):\n((?:\s*\|[^\n]*\n)+)", filled)
-        ]
-        if body and len(tables) == 2:
-            found.append((tables[0], body.group(1).encode(), tables[1]))
+        body, _, examples = block.partition("Examples:")
+        names, *rows = [_cells(line) for line in examples.splitlines() if "|" in line] or [[], []]
+        for row in rows:
+            filled = body
+            for name, cell in zip(names, row, strict=True):
+                filled = filled.replace(f"<{name}>", cell)
+            payload, data = re.findall(r'"""\n(.*?)"""', filled, re.DOTALL)
+            headers, attributes = re.findall(r"(?:Kafka headers|attributes are):\n((?:\s*\|[^\n]*\n)+)", filled)
+            found.append(Scenario(_table(headers), payload.encode(), _table(attributes), json.loads(data)))
     return found
 
 
+def _table(text: str) -> dict[str, str]:
+    """A table of two columns, without its head."""
+    rows = [_cells(line) for line in text.splitlines() if "|" in line]
+    return {name: told for name, told in rows if name != "key"}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.strip().strip("|").split("|")]
+
+
 def test_published_conformance_scenarios(shared: Path) -> None:
-    """The scenarios of the CloudEvents conformance suite for the Kafka binding hold."""
+    """Each scenario of the CloudEvents conformance suite for the Kafka binding holds: its attributes and its data."""
     feature = (shared / "corpora/cloudevents/conformance-kafka-protocol-binding.feature").read_text("utf-8")
     scenarios = _scenarios(feature)
-    assert len(scenarios) >= 2
-    for given, body, expected in scenarios:
-        event = read([(k, v.encode()) for k, v in given.items() if k != "key"], body)
-        for name, text in expected.items():
-            if name not in ("key", "specversion"):
-                assert getattr(event, name, None) == text, name
+    assert [one.headers["content-type"] for one in scenarios] == [
+        "application/json",
+        "application/cloudevents+json",
+        "application/cloudevents+json; charset=utf-8",
+    ]
+    for one in scenarios:
+        event = read([(name, text.encode()) for name, text in one.headers.items()], one.payload)
+        assert event.data is not None
+        assert json.loads(event.data) == one.data
+        told = {name: getattr(event, name) for name in one.attributes if name != "specversion"}
+        assert {"specversion": "1.0", **told} == one.attributes
+        assert read(event.headers(), event.data) == event
+    binary = scenarios[0]
+    event = read([(name, text.encode()) for name, text in binary.headers.items()], binary.payload)
+    assert {name: text.decode() for name, text in event.headers()} == binary.headers
+    assert event.data == binary.payload
+
+
+@pytest.mark.parametrize("name", ["id", "type", "source"])
+def test_an_event_without_a_required_attribute_is_not_written(name: str) -> None:
+    """CloudEvents 1.0, section 3.1.1: these are non-empty; a mistake shows where it is made, not at the reader."""
+    empty: Any = {name: ""}
+    with pytest.raises(ValueError, match="not empty"):
+        replace(Envelope("1", "t", "/s", b""), **empty).headers()
+
+
+@pytest.mark.parametrize(
+    ("change", "at"),
+    [
+        ({"specversion": "0.3"}, "/specversion"),
+        ({"id": None}, "/id"),
+        ({"type": ""}, "/type"),
+        ({"source": ""}, "/source"),
+    ],
+)
+def test_a_payload_is_taken_from_an_event_only(change: dict[str, str | None], at: str) -> None:
+    """The type alone makes no CloudEvent: a record of another version, or of nobody, is rejected."""
+    tick = Tick(at=AT)
+    whole = {"type": type_name(Tick)}
+    assert payload(headers(**whole), tick.to_json()) == tick
+    with pytest.raises(Rejected) as caught:
+        payload(headers(**{**whole, **change}), tick.to_json())
+    assert (caught.value.code, caught.value.at) == (Code.RECORD_INVALID, at)

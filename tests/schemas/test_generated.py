@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator, Draft202012Validator
 
-from schemas.compatibility import problems
+from schemas.compatibility import Schema, problems
 from schemas.generate import asyncapi, files, json_schema
 from schemas.model import Message
 from schemas.wire import PAYLOADS, SCHEMA_VERSION
@@ -63,13 +63,20 @@ def _references(node: object) -> list[str]:
     return []
 
 
-@pytest.mark.parametrize("model", PAYLOADS, ids=lambda model: model.__name__)
-def test_each_schema_lives_with_its_released_versions(model: type[Message]) -> None:
-    """A reader of either age understands a writer of the other."""
-    released = sorted(RELEASED.glob(f"*/{model.__name__}.v{SCHEMA_VERSION}.json"))
-    assert released, f"no released schema of {model.__name__}"
-    for path in released:
-        assert problems(json.loads(path.read_text("utf-8")), json_schema(model)) == [], path.name
+MODELS = {f"{model.__name__}.v{SCHEMA_VERSION}.json": model for model in PAYLOADS}
+
+
+@pytest.mark.parametrize("path", sorted(RELEASED.glob("*/*")), ids=lambda path: f"{path.parent.name}-{path.name}")
+def test_each_released_schema_lives_with_its_model(path: Path) -> None:
+    """A reader of either age understands a writer of the other: a payload that was released once has its model."""
+    assert path.name in MODELS, f"{path.name} was released, and no payload is called so any more"
+    assert problems(json.loads(path.read_text("utf-8")), json_schema(MODELS[path.name])) == []
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_payload_has_a_released_schema(name: str) -> None:
+    """What travels is held to something."""
+    assert list(RELEASED.glob(f"*/{name}")), f"no released schema {name}"
 
 
 OLD = {
@@ -96,7 +103,85 @@ def test_a_breaking_change_is_named(change: dict[str, object], said: str) -> Non
     assert any(said in problem for problem in problems(OLD, {**OLD, **change}))
 
 
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "number"}
+LIST: Schema = {"type": "array", "items": TEXT}
+MAP: Schema = {"type": "object", "additionalProperties": TEXT}
+PLACE: Schema = {"$ref": "#/$defs/Place"}
+DEFS: Schema = {"Place": {"title": "Place", "type": "object", "properties": {"lat": NUMBER}}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "said"),
+    [
+        (TEXT, {**TEXT, "maxLength": 9}, "maxLength"),
+        ({**TEXT, "maxLength": 10}, {**TEXT, "maxLength": 9}, "maxLength"),
+        (TEXT, {**TEXT, "minLength": 1}, "minLength"),
+        (TEXT, {**TEXT, "pattern": "^a"}, "pattern"),
+        ({**TEXT, "pattern": "^a"}, {**TEXT, "pattern": "^b"}, "pattern"),
+        (TEXT, {**TEXT, "format": "date-time"}, "format"),
+        (TEXT, {**TEXT, "const": "x"}, "const"),
+        (TEXT, {**TEXT, "enum": ["x"]}, "allowed values"),
+        (TEXT, {**TEXT, "contentEncoding": "base64"}, "contentEncoding"),
+        (NUMBER, {**NUMBER, "minimum": 0}, "minimum"),
+        ({**NUMBER, "minimum": 0}, {**NUMBER, "minimum": 1}, "minimum"),
+        (NUMBER, {**NUMBER, "maximum": 9}, "maximum"),
+        (NUMBER, {**NUMBER, "exclusiveMinimum": 0}, "exclusiveMinimum"),
+        (NUMBER, {**NUMBER, "exclusiveMaximum": 9}, "exclusiveMaximum"),
+        (NUMBER, {**NUMBER, "multipleOf": 2}, "multipleOf"),
+        (NUMBER, {"type": "integer"}, "type"),
+        (LIST, {**LIST, "minItems": 1}, "minItems"),
+        (LIST, {**LIST, "maxItems": 9}, "maxItems"),
+        (LIST, {**LIST, "uniqueItems": True}, "uniqueItems"),
+        (LIST, {"type": "array"}, "items a schema became anything"),
+        (LIST, {**LIST, "items": False}, "items a schema became nothing"),
+        (LIST, {**LIST, "items": {**TEXT, "maxLength": 9}}, "/f/*: maxLength"),
+        ({**LIST, "prefixItems": [TEXT]}, {**LIST, "prefixItems": [NUMBER]}, "/f/0: type"),
+        ({**LIST, "prefixItems": [TEXT]}, {**LIST, "prefixItems": [TEXT, TEXT]}, "prefixItems"),
+        (LIST, {**LIST, "prefixItems": [TEXT]}, "prefixItems"),
+        (MAP, {"type": "object"}, "additionalProperties a schema became anything"),
+        ({"type": "object"}, {"type": "object", "additionalProperties": False}, "anything became nothing"),
+        (MAP, {**MAP, "additionalProperties": {**TEXT, "minLength": 1}}, "/f/*: minLength"),
+        (MAP, {**MAP, "propertyNames": {"maxLength": 9}}, "propertyNames"),
+        ({**TEXT, "x-privacy": "public"}, {**TEXT, "x-privacy": "sensitive"}, "x-privacy"),
+        ({**PLACE, "x-privacy": "public"}, {**PLACE, "x-privacy": "sensitive"}, "x-privacy"),
+        ({**NUMBER, "x-unit": "m"}, {**NUMBER, "x-unit": "km"}, "x-unit"),
+        ({**TEXT, "default": "a"}, {**TEXT, "default": "b"}, "absent"),
+        ({**PLACE, "default": {"lat": 1}}, {**PLACE, "default": {"lat": 2}}, "absent"),
+        ({"anyOf": [TEXT, NUMBER]}, {"anyOf": [TEXT]}, "variants"),
+        ({"anyOf": [{**TEXT, "maxLength": 9}, TEXT]}, {"anyOf": [TEXT, TEXT]}, "/f/string: maxLength"),
+        ({"anyOf": [TEXT, {**TEXT, "maxLength": 9}]}, {"anyOf": [TEXT, TEXT]}, "/f/string 2: maxLength"),
+        ({"allOf": [TEXT]}, {"allOf": [TEXT, {"maxLength": 9}]}, "allOf"),
+        ({"allOf": [PLACE]}, {"allOf": [MAP]}, "/f/0"),
+        (TEXT, {**TEXT, "x-invented-later": 1}, "x-invented-later"),
+    ],
+)
+def test_a_change_of_what_a_value_may_be_is_named_both_ways(one: Schema, other: Schema, said: str) -> None:
+    """Narrower breaks reading the old with the new, wider reading the new with the old."""
+    first, second = ({"type": "object", "properties": {"f": field}, "$defs": DEFS} for field in (one, other))
+    assert problems(first, first) == problems(second, second) == []
+    assert any(said in problem for problem in problems(first, second)), problems(first, second)
+    assert problems(second, first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (TEXT, {**TEXT, "title": "F", "description": "What it is.", "examples": ["x"], "deprecated": True}),
+        ({"type": "array"}, {"type": "array", "items": {}}),
+        ({**TEXT, "enum": ["x", "y"]}, {**TEXT, "enum": ["y", "x"]}),
+        ({**PLACE, "default": {"lat": 1}}, {**PLACE, "default": {"lat": 1, "added": None}}),
+    ],
+)
+def test_what_is_for_people_or_means_the_same_breaks_nothing(one: Schema, other: Schema) -> None:
+    """Texts may be mended, and the same thing may be said in other words."""
+    first, second = ({"type": "object", "properties": {"f": field}, "$defs": DEFS} for field in (one, other))
+    assert problems(first, second) == problems(second, first) == []
+
+
 def test_an_added_optional_field_breaks_nothing() -> None:
-    """Growth is allowed."""
+    """Growth is allowed, but where the released schema takes nothing more."""
     grown = {**OLD, "properties": {**OLD["properties"], "d": {"type": "string"}}}  # type: ignore[dict-item]
     assert problems(OLD, grown) == []
+    closed = {"additionalProperties": False}
+    assert problems({**OLD, **closed}, {**grown, **closed}) == ["/d: was added where old readers take nothing more"]

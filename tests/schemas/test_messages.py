@@ -1,18 +1,44 @@
 """Every message: documented, classified, frozen, the same after a round trip."""
 
 import typing
+from collections.abc import Iterator
+from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from schemas.errors import Code, Rejected
-from schemas.model import Message, Privacy
+from schemas.model import Message, Privacy, about
+from schemas.privacy import Sealed, WrappedKey
 from schemas.report import Person, Report, Telling
 from schemas.wire import PAYLOADS, derived_id, parse, payload, record, secret_id
 from tests.schemas.samples import normalised, report, same_bytes
 
 NUMBERS = (int, float)
+CLOSED = (Sealed, WrappedKey)
+"""What is personal in these is ciphertext."""
+
+
+class Nested(BaseModel):
+    """A part of a message, as it must not be: a person in the open, and one behind a union with something sealed."""
+
+    person: Annotated[Person | None, about("An open person.", Privacy.OPERATIONAL)] = None
+    either: Annotated[Sealed | str | None, about("Sealed or not.", Privacy.PERSONAL)] = None
+    sealed: Annotated[Sealed | None, about("As it should be.", Privacy.PERSONAL)] = None
+    many: Annotated[tuple[Sealed, ...], about("Likewise.", Privacy.PERSONAL)] = ()
+    again: Annotated["Nested | None", about("A model within itself.", Privacy.OPERATIONAL)] = None
+
+
+class Outer(BaseModel):
+    """A message, as it must not be: parts with open persons in a list and in a map, numbers without a unit."""
+
+    parts: Annotated[tuple[Nested, ...], about("A list.", Privacy.OPERATIONAL)] = ()
+    by_name: Annotated[dict[str, tuple[Nested | None, ...]], about("A map.", Privacy.OPERATIONAL)] = {}
+    counts: Annotated[dict[str, int], about("Numbers.", Privacy.OPERATIONAL)] = {}
+    pairs: Annotated[tuple[tuple[str, float | None], ...], about("Numbers.", Privacy.OPERATIONAL)] = ()
+    sizes_m: Annotated[tuple[float, ...], about("Numbers with a unit.", Privacy.OPERATIONAL, "m")] = ()
+    yes: Annotated[bool, about("No number.", Privacy.OPERATIONAL)] = True
 
 
 def models() -> list[type[BaseModel]]:
@@ -37,16 +63,60 @@ def fields() -> list[tuple[str, FieldInfo]]:
     ]
 
 
+def told_of(info: FieldInfo) -> dict[str, Any]:
+    """What `about` said of a field beside its description; nothing of a discriminator."""
+    extra = info.json_schema_extra
+    return extra if isinstance(extra, dict) else {}
+
+
+def leaves(annotation: Any) -> Iterator[Any]:
+    """Every type inside an annotation: of a union, a list, the keys and values of a map, however deep."""
+    inner = [one for one in typing.get_args(annotation) if one is not ...]
+    if typing.get_origin(annotation) is typing.Literal or not inner:
+        yield annotation
+        return
+    for one in inner:
+        yield from leaves(one)
+
+
+def without_unit(info: FieldInfo) -> bool:
+    """Whether there is a number somewhere in the field, and no word of its unit."""
+    return bool(set(NUMBERS) & set(leaves(info.annotation))) and "x-unit" not in told_of(info)
+
+
+def open_personal(model: type[BaseModel], at: str = "", above: tuple[type[BaseModel], ...] = ()) -> Iterator[str]:
+    """Paths of the fields of class personal, however deep, that are neither `Sealed` nor inside of `CLOSED`."""
+    if model in CLOSED or model in above:
+        return
+    for name, info in model.model_fields.items():
+        path, kinds = f"{at}/{name}", set(leaves(info.annotation)) - {type(None)}
+        if told_of(info).get("x-privacy") == Privacy.PERSONAL and kinds != {Sealed}:
+            yield path
+        for kind in kinds:
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                yield from open_personal(kind, path, (*above, model))
+
+
 @pytest.mark.parametrize(("name", "info"), fields())
 def test_each_field_says_what_it_is_and_who_may_see_it(name: str, info: FieldInfo) -> None:
     """A field without description, privacy class or (for a number) unit does not exist."""
-    extra = info.json_schema_extra
     assert info.description, name
-    assert isinstance(extra, dict), name
-    assert extra["x-privacy"] in set(Privacy), name
-    kinds = set(typing.get_args(info.annotation)) or {info.annotation}
-    if kinds & set(NUMBERS):
-        assert "x-unit" in extra, f"{name} is a number without a unit"
+    assert told_of(info).get("x-privacy") in set(Privacy), name
+    assert not without_unit(info), f"{name} is a number without a unit"
+
+
+def test_a_number_deep_in_a_field_wants_its_unit() -> None:
+    """The rule above sees through lists, maps and unions."""
+    assert {name for name, info in Outer.model_fields.items() if without_unit(info)} == {"counts", "pairs"}
+
+
+def test_an_open_person_is_found_however_deep() -> None:
+    """The rule that persons travel sealed looks into every part, and knows sealed from perhaps sealed."""
+    found = set(open_personal(Outer))
+    for part in ("/parts", "/by_name"):
+        assert {f"{part}/person/{name}" for name in ("surname", "phone", "pesel")} <= found
+        assert f"{part}/either" in found
+        assert not any(one.startswith((f"{part}/sealed", f"{part}/many", f"{part}/again")) for one in found)
 
 
 def test_messages_are_frozen() -> None:
@@ -99,17 +169,13 @@ def test_ids_follow_from_their_causes() -> None:
     assert secret_id(b"k" * 32, "a") != secret_id(b"j" * 32, "a")
 
 
-def test_personal_values_travel_sealed_only() -> None:
-    """No payload has an open field of class personal; Person itself is no payload."""
-    open_fields = [
-        f"{model.__name__}.{name}"
-        for model in PAYLOADS
-        for name, info in model.model_fields.items()
-        if isinstance(info.json_schema_extra, dict)
-        and info.json_schema_extra["x-privacy"] == Privacy.PERSONAL
-        and "Sealed" not in str(info.annotation)
-        and model.__name__ != "WrappedKey"
-    ]
-    assert open_fields == []
-    assert Person not in PAYLOADS
+@pytest.mark.parametrize("model", PAYLOADS, ids=lambda model: model.__name__)
+def test_personal_values_travel_sealed_only(model: type[Message]) -> None:
+    """No payload has an open field of class personal, however deep; Person itself is no payload."""
+    assert list(open_personal(model)) == []
+    assert model is not Person
+
+
+def test_free_text_is_sensitive() -> None:
+    """It may name a person by accident."""
     assert Telling.model_fields["description"].json_schema_extra == {"x-privacy": "sensitive"}
