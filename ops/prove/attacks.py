@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from ops.broker import EmbeddedKafka
-from ops.prove.battle import Battle, Plan
+from ops.prove.battle import Battle
+from ops.prove.plan import Plan
 from ops.prove.verdict import Verdict
 
 POINTS: Final = ("outputs-sent", "outputs-acknowledged", "state-sent", "state-acknowledged")

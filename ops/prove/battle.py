@@ -10,7 +10,6 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,43 +19,18 @@ from aiokafka.errors import KafkaError
 
 from ops.prove import cluster_io, counter, verdict
 from ops.prove.cluster_io import Wanted
+from ops.prove.plan import Plan
 from ops.prove.worker import ENVIRONMENT
 from schemas.topics import MAX_MESSAGE_BYTES
 from streams.clients import begin
 from streams.murmur import positive_hash
 
-KEYS: Final = 400
 PAD: Final = b"." * 150
 TERM_SECONDS: Final = 20.0
 PAUSE_SECONDS: Final = 0.01
 MOST_EXITS: Final = 60
 """After so many exits a worker is not started again: the run is lost, and its log is long enough."""
 APPEND_TIME: Final = {"message.timestamp.type": "LogAppendTime"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What an attack needs: the load (at least so many messages, and until the strike is over), the rules off."""
-
-    attack: str
-    seed: int = 1
-    messages: int = 20_000
-    rate: float = 1000.0
-    partitions: int = 8
-    replicas: int = 3
-    session_seconds: float = 6.0
-    static: bool = True
-    off: tuple[str, ...] = ()
-    deleted_at: int = counter.DELETED_AT
-    keys: int = KEYS
-    each_key_first: bool = False
-    """Every key once, in order, before they come at random."""
-    output_bytes: int | None = None
-    changelog_config: Mapping[str, str] = field(default_factory=dict)
-    special: Mapping[int, bytes] = field(default_factory=dict)
-    """Values of the n-th message that are not the usual ones."""
-    without_partition: int | None = None
-    """A partition that never gets a record."""
 
 
 class Battle:
