@@ -1,13 +1,19 @@
 """The ledger's account: what balances, and what is named when one id is gone."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.ledger import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources, balance
+from connectors.journal import Journal as Stock
+from connectors.journal_rows import Entry, Mark, RowState
+from connectors.journal_store import Limits
+from ops.ledger import balance
+from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from ops.ledger_sources import _from_file
 
 NOW = 1_000_000
 DONE = frozenset({"delivered"})
@@ -16,12 +22,12 @@ DONE = frozenset({"delivered"})
 def sources() -> Sources:
     """Three reports for two recipients or nobody, a refused delivery, a document set aside, a command, a step's bug."""
     rows = (
-        Row("doc-1", "published", ("r1",)),
-        Row("doc-2", "published", ("r2",)),
-        Row("doc-3", "published", ("r3",)),
-        Row("doc-4", "quarantined", ()),
-        Row("doc-5", "published", (), ("c1",)),
-        Row("doc-6", "published", ("r4",)),
+        Row("doc-1", "published", 90, ("r1",)),
+        Row("doc-2", "published", 90, ("r2",)),
+        Row("doc-3", "published", 90, ("r3",)),
+        Row("doc-4", "quarantined", 90, ()),
+        Row("doc-5", "published", 90, (), ("c1",)),
+        Row("doc-6", "published", 90, ("r4",)),
     )
     facts = {
         "f1": FactRow("IncidentOpened", "r1", "r1", 100),
@@ -160,7 +166,7 @@ def test_what_a_moving_stage_has_not_yet_read_is_in_flight() -> None:
 def test_what_the_journal_has_not_published_is_in_flight(state: str) -> None:
     """A row on its way is in flight, whether it was translated already or not."""
     whole = sources()
-    rows = (Row("doc-9", state, ()), Row("doc-8", "received", ("r9",), ("c9",)))
+    rows = (Row("doc-9", state, 90, ()), Row("doc-8", "received", 90, ("r9",), ("c9",)))
     assert whole.journals["intake-1"] is not None
     more = {"intake-1": Journal((*whole.journals["intake-1"].rows, *rows), 10_000)}
     told = balance(replace(whole, journals=more))
@@ -182,7 +188,7 @@ def test_what_came_after_a_source_was_read_is_not_held_against_it() -> None:
 def test_a_published_row_that_is_not_yet_marked_is_in_flight() -> None:
     """The journal notes what a row became a moment after it was published; its facts are no surprise meanwhile."""
     facts = {**sources().facts, "f1": FactRow("IncidentOpened", "r1", "r1", 100, "doc-1")}
-    rows = (*journal("doc-1")["intake-1"].rows, Row("doc-1", "received", ()))  # type: ignore[union-attr]
+    rows = (*journal("doc-1")["intake-1"].rows, Row("doc-1", "received", 90, ()))  # type: ignore[union-attr]
     told = balance(replace(sources(), facts=facts, journals={"intake-1": Journal(rows, 10_000)}))
     assert (told.balanced, told.in_flight) == (True, 1)
 
@@ -194,6 +200,95 @@ def test_a_repeated_report_counts_once() -> None:
     decisions = {**whole.decisions, "f9": DecisionRow("ReportRepeated", "r1", ("repeats",), {}, None, 141)}
     told = balance(replace(whole, facts=facts, decisions=decisions))
     assert (told.balanced, told.accepted, told.repeated) == (True, 6, 1)
+
+
+def test_a_report_known_by_a_repeat_alone_is_named() -> None:
+    """That something came again is no proof that it came: the fact of its arrival must be there."""
+    whole = sources()
+    facts = {**without(whole.facts, "f1"), "f9": FactRow("ReportRepeated", "r1", "r1", 140)}
+    decisions = {**without(whole.decisions, "f1"), "f9": DecisionRow("ReportRepeated", "r1", ("x",), {}, None, 141)}
+    receipts = without(without(whole.receipts, "d1"), "e1")
+    told = balance(replace(whole, facts=facts, decisions=decisions, receipts=receipts))
+    assert (told.balanced, told.missing, told.repeated) == (False, {"in_facts": ["r1"]}, 1)
+
+
+HOUR, WEEK = 3_600_000, 7 * 24 * 3_600_000
+OLD: dict[str, tuple[dict[str, Any], str, int]] = {
+    "a fact": (
+        {
+            "facts": without(sources().facts, "f1"),
+            "decisions": without(sources().decisions, "f1"),
+            "receipts": without(without(sources().receipts, "d1"), "e1"),
+        },
+        "facts_since_ms",
+        90,
+    ),
+    "a fact of a command": (
+        {
+            "facts": without(sources().facts, "f4"),
+            "decisions": without(sources().decisions, "f4"),
+            "receipts": without(sources().receipts, "d4"),
+        },
+        "facts_since_ms",
+        90,
+    ),
+    "a decision": ({"decisions": without(sources().decisions, "f3")}, "decisions_since_ms", 120),
+    "a decision on a change": ({"decisions": without(sources().decisions, "f2b")}, "decisions_since_ms", 110),
+    "a document set aside": (
+        {"aside": [one for one in sources().aside if one.stage != "intake"]},
+        "aside_since_ms",
+        90,
+    ),
+    "a report set aside": (
+        {"aside": [one for one in sources().aside if one.stage != "normalise"]},
+        "aside_since_ms",
+        90,
+    ),
+    "a delivery set aside": ({"aside": sources().aside[1:]}, "aside_since_ms", 101),  # type: ignore[index]
+}
+
+
+@pytest.mark.parametrize(("change", "bound", "at_ms"), OLD.values(), ids=OLD)
+def test_what_retention_may_have_deleted_is_no_loss(change: dict[str, Any], bound: str, at_ms: int) -> None:
+    """What outlives the topic behind it is counted and not named; what is younger than that topic's bound is lost."""
+    gone = replace(sources(), **change)
+    told = balance(replace(gone, **{bound: at_ms + 1}))  # type: ignore[arg-type]
+    assert (told.balanced, told.missing, told.beyond_retention) == (True, {}, 1)
+    assert told.accepted == told.delivered + told.quarantined + told.in_flight
+    for nothing_deleted in (0, at_ms - HOUR):
+        lost = balance(replace(gone, **{bound: nothing_deleted}))  # type: ignore[arg-type]
+        assert (lost.balanced, lost.beyond_retention) == (False, 0)
+
+
+def test_what_a_late_stage_wrote_after_its_cause_left_is_no_surprise() -> None:
+    """A decision or receipt a little younger than what is kept before it may have lost its cause lawfully."""
+    old = replace(sources(), facts=without(sources().facts, "f2b"), facts_since_ms=110)
+    assert balance(old).balanced is True
+    facts = {**sources().facts, "f2": FactRow("ReportLinked", "r2", "r2", 110)}
+    gone = replace(sources(), facts=facts, decisions=without(sources().decisions, "f2"), decisions_since_ms=112)
+    assert balance(gone).balanced is True
+    late = DecisionRow("LinkSuggested", None, ("internal",), {}, None, WEEK + 200)
+    orphan = replace(old, decisions={**old.decisions, "f9": late}, facts_ms=2 * WEEK)
+    assert balance(orphan).missing == {"decision_without_fact": ["f9"]}
+
+
+async def test_a_journal_trimmed_to_nothing_does_not_disown_its_facts(tmp_path: Path) -> None:
+    """A node that was quiet for longer than its journal keeps rows held rows once: their facts are no strangers."""
+    now = [1000.0]
+    limits = Limits(keep_seconds=60.0, keep_longest_seconds=600.0)
+    kept = Stock(tmp_path / "journal.db", b"k" * 32, limits, clock=lambda: now[0])
+    await kept.start()
+    try:
+        stored = await kept.append(Entry("desk", "desk", b"old"))
+        await kept.note(Mark(stored.row, RowState.PUBLISHED, (("r1", "Report"),)))
+        now[0] += 3600
+        kept._store.trim()
+        kept._store.trim()
+    finally:
+        await kept.close()
+    found = _from_file(tmp_path / "journal.db")
+    assert found is not None
+    assert (found.rows, found.since_ms) == ([], found.read_ms)
 
 
 @given(st.sets(st.sampled_from(["d1", "e1", "d2", "d4"])), st.booleans())
