@@ -166,7 +166,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
     _now(ALARMS_NOW, "alarm", Alarm, "watch", readers=("console", "tally")),
     Topic(
         FEEDS,
-        "feed",
+        "feed, node",
         (FeedStatus, Tick),
         1,
         ("intake", "ticker"),
