@@ -14,6 +14,7 @@ from ops.provision_cli import provision_installation
 from ops.roles import intake
 from ops.settings import Settings, load
 from schemas.topics import FEEDS
+from tests.waiting import until
 
 SOURCE = '[[sources]]\nconnector = "cpr"\nname = "cpr"\n'
 
@@ -49,11 +50,12 @@ async def test_a_source_configured_away_leaves(files: tuple[Path, Path]) -> None
     before, after = (load(one) for one in files)
     runtime.prepare(before)
     await asyncio.to_thread(provision_installation, before, dry_run=False)
-    async with asyncio.timeout(60):
-        async with running(before):
-            while b"cpr@intake-1" not in await last(before):
-                pass  # each look waits for the broker
-        async with running(after):
-            while (await last(after))[b"cpr@intake-1"]:
-                pass  # each look waits for the broker
-        assert (await last(after))[b"commands@intake-1"]
+
+    async def said(*, there: bool) -> bool:
+        return (await last(before)).get(b"cpr@intake-1", not there) is there
+
+    async with running(before):
+        await until(lambda: said(there=True), 30)
+    async with running(after):
+        await until(lambda: said(there=False), 30)
+    assert (await last(after))[b"commands@intake-1"]
