@@ -92,8 +92,9 @@ class JournalReader:
         ]
 
     def last_row(self) -> int:
-        """The newest row's number, 0 for none."""
-        return int(self._query("SELECT COALESCE(MAX(row), 0) FROM documents")[0][0])
+        """The newest row's number, though it may have been trimmed since; 0 when there never was one."""
+        kept = "SELECT COALESCE(MAX(row), 0) FROM (SELECT row FROM documents UNION ALL SELECT row FROM anchor)"
+        return int(self._query(kept)[0][0])
 
     def backlog(self) -> int:
         """How many rows still have to reach the broker."""

@@ -133,7 +133,7 @@ class Publisher:
             self._changed.clear()
             await self._changed.wait()
 
-    async def say(self, topic: str, key: str, value: bytes, headers: Headers) -> bool:
+    async def say(self, topic: str, key: str, value: bytes | None, headers: Headers) -> bool:
         """Send a record beside the journal, best effort (feed status). False when no producer is at work."""
         if self._producer is None or len(self._said) > 1_000:
             return False

@@ -26,7 +26,7 @@ from connectors.publisher import Publisher
 from connectors.pulling import Pulling
 from schemas import topics
 from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
-from schemas.feed import FeedState
+from schemas.feed import FeedState, said_of
 
 log = structlog.get_logger()
 
@@ -210,7 +210,7 @@ class Runner:
 
     async def _say(self, feed: Feed) -> None:
         value, headers = feed.status(self.node)
-        if await self.publisher.say(topics.FEEDS, feed.name, value, headers):
+        if await self.publisher.say(topics.FEEDS, said_of(feed.name, self.node), value, headers):
             self._unsaid.pop(feed.name, None)
         else:
             self._unsaid[feed.name] = feed

@@ -1,6 +1,7 @@
-"""A copy of what cannot be made again: this node's journal and the installation's key, taken while everything runs.
+"""A copy of what cannot be made again: this machine's journals and the installation's key, taken while everything runs.
 
-DIR/journal.db  DIR/installation.key  DIR/sztab.toml (if there is one)  DIR/manifest.json (digests, what it is)
+DIR/journal.db  DIR/feed-NAME.db (of each feed)  DIR/installation.key  DIR/sztab.toml (if there is one)
+DIR/manifest.json (digests, what it is)
 
 Topics are not in it: they are replicated, and what they hold comes from the journal or can be derived again within
 their retention. Whoever has this folder can read the persons in it: it is readable by its owner alone.
@@ -39,13 +40,13 @@ class Copied:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup is. `last_row` is the journal's last row in it: what came later is not."""
+    """What a backup is. `last_rows`: each journal's last row in it, by file name: what came later is not."""
 
     made_at: str
     version: str
     installation: str
     node: str
-    last_row: int
+    last_rows: dict[str, int]
     files: dict[str, Copied]
 
 
@@ -56,7 +57,7 @@ def back_up(settings: Settings, folder: Path, configuration: Path | None = None)
     """
     if folder.exists():
         raise Misconfigured(Code.CONFIGURATION_INVALID, f"{folder} exists already; a backup never writes over another")
-    if not runtime.journal_file(settings).exists():
+    if not _journals(settings):
         detail = f"there is no journal in {settings.data_dir}; intake makes it at its first start"
         raise Unavailable(Code.JOURNAL_UNAVAILABLE, detail)
     scratch = folder.with_name(f"{folder.name}.partial")
@@ -74,11 +75,13 @@ def back_up(settings: Settings, folder: Path, configuration: Path | None = None)
 
 
 def _fill(settings: Settings, folder: Path, configuration: Path | None) -> Manifest:
-    reader = JournalReader(runtime.journal_file(settings))
-    try:
-        reader.backup(folder / JOURNAL)
-    finally:
-        reader.close()
+    journals = [folder / one.name for one in _journals(settings)]
+    for one in _journals(settings):
+        reader = JournalReader(one)
+        try:
+            reader.backup(folder / one.name)
+        finally:
+            reader.close()
     shutil.copyfile(runtime.key_file(settings), folder / KEY)
     if configuration is not None:
         shutil.copyfile(configuration, folder / CONFIGURATION)
@@ -89,7 +92,7 @@ def _fill(settings: Settings, folder: Path, configuration: Path | None) -> Manif
         version=version("sztab"),
         installation=settings.installation.name,
         node=settings.node,
-        last_row=_last_row(folder / JOURNAL),
+        last_rows={one.name: _last_row(one) for one in journals},
         files={one.name: _copied(one) for one in sorted(folder.iterdir())},
     )
     (folder / MANIFEST).write_bytes(orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
@@ -98,14 +101,21 @@ def _fill(settings: Settings, folder: Path, configuration: Path | None) -> Manif
     return manifest
 
 
+def _journals(settings: Settings) -> list[Path]:
+    """This node's journal and those of the feeds that ran here: each holds documents and keys that no other has."""
+    return sorted(runtime.journals(settings.node, runtime.journal_file(settings)).values())
+
+
 def faults(folder: Path) -> list[str]:
-    """What is wrong with a backup: digests, and the journal's own chain and checksums opened with its key.
+    """What is wrong with a backup: digests, and each journal's own chain and checksums opened with the key.
 
     Empty: it is whole. Misconfigured when the folder is no backup.
     """
     try:
         told: dict[str, Any] = orjson.loads((folder / MANIFEST).read_bytes())
         named = {name: Copied(**one) for name, one in told["files"].items()}
+        # A backup of an earlier version holds one journal and says its last row alone.
+        rows: dict[str, int] = told["last_rows"] if "last_rows" in told else {JOURNAL: int(told["last_row"])}
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
         raise Misconfigured(Code.CONFIGURATION_INVALID, f"{folder} is no backup: no readable {MANIFEST}") from error
     found = []
@@ -114,15 +124,15 @@ def faults(folder: Path) -> list[str]:
             found.append(f"{name}: is missing")
         elif _copied(folder / name) != one:
             found.append(f"{name}: is not what was copied")
-    return found or _journal_faults(folder, int(told["last_row"]))
+    return found or [fault for name, row in rows.items() for fault in _journal_faults(folder, name, row)]
 
 
-def _journal_faults(folder: Path, last_row: int) -> list[str]:
-    reader = JournalReader(folder / JOURNAL, installation_key(folder / KEY))
+def _journal_faults(folder: Path, name: str, last_row: int) -> list[str]:
+    reader = JournalReader(folder / name, installation_key(folder / KEY))
     try:
-        found = [f"row {fault.row}, document {fault.document_id}: {fault.what}" for fault in reader.verify()]
+        found = [f"{name}, row {fault.row}, document {fault.document_id}: {fault.what}" for fault in reader.verify()]
         if reader.last_row() != last_row:
-            found.append(f"the journal ends with row {reader.last_row()}, the manifest says {last_row}")
+            found.append(f"{name} ends with row {reader.last_row()}, the manifest says {last_row}")
         return found
     finally:
         reader.close()

@@ -17,7 +17,7 @@ from ops.invocation import Invocation, settings_of
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.pass_context
 def backup(context: click.Context, folder: Path, *, check: bool, as_json: bool) -> None:
-    """Copy journal, key and configuration into a new folder DIR while everything runs; then check the copy.
+    """Copy journals, key and configuration into a new folder DIR while everything runs; then check the copy.
 
     Whoever has the folder can open what is sealed: keep it as you keep the key. Exit status 1 when the copy has faults.
     """
@@ -34,7 +34,8 @@ def backup(context: click.Context, folder: Path, *, check: bool, as_json: bool) 
         for fault in found:
             click.echo(fault, err=True)
         if told is not None:
-            click.echo(f"{len(told.files)} files, journal up to row {told.last_row}")
+            rows = ", ".join(f"{name} up to row {row}" for name, row in told.last_rows.items())
+            click.echo(f"{len(told.files)} files; {rows}")
         click.echo(f"{len(found)} faults" if found else "the copy is whole")
     if found:
         context.exit(1)

@@ -17,7 +17,7 @@ from ops.mistakes import ConfigurationMistakes
 from schemas.errors import Misconfigured, SztabError
 
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "backup": ("ops.backup_cli:backup", "Copy journal and keys while everything runs."),
+    "backup": ("ops.backup_cli:backup", "Copy journals and keys while everything runs."),
     "bench": ("ops.bench.cli:bench", "Measure the journal, the pipeline and the engine."),
     "broker": ("ops.broker.cli:broker", "The embedded broker: up, down, status."),
     "check": ("ops.check_cli:check", "Explain every mistake of the configuration."),

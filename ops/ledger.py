@@ -3,109 +3,45 @@
 Counted per (report, recipient), from sources that know nothing of each other: the intake journals, `incident.facts`,
 `routing.decisions`, `delivery.receipts`, `quarantine`. Each stage is held against the one before and the one after;
 an id that is in one and not in the other is named. An absence is lawful only while the stage between still has
-something to read (`moving`); otherwise it is a loss. What a rule routes to nobody counts as delivered to nobody.
+something to read (`moving`), or when what is absent is so old that retention may have deleted it, which is counted
+apart; otherwise it is a loss. What a rule routes to nobody counts as delivered to nobody.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
+from ops.ledger_rows import DELIVER, INCIDENTS, PUBLISH, ROUTE, DecisionRow, Sources
 from schemas.delivery import Outcome
+from schemas.topic import DAY_MS, HOUR_MS
 
-REPORT_KINDS: Final = frozenset({"IncidentOpened", "ReportLinked", "ReportRepeated", "ReportHeldLate"})
-"""Facts that say that a report has arrived."""
-TRIMMED_SLACK_MS: Final = 3_600_000
-"""A fact may be so much younger than its journal row, which may be trimmed already."""
-PUBLISH, INCIDENTS, ROUTE, DELIVER = "publish", "incidents", "route", "deliver:"
-"""Stages that can still be moving; the last with a recipient's name."""
-
-
-class Row(NamedTuple):
-    """A journal row: its state by name (`received`, `published`, `quarantine-pending`, `quarantined`)."""
-
-    document_id: str
-    state: str
-    reports: tuple[str, ...]
-    commands: tuple[str, ...] = ()
-
-
-class FactRow(NamedTuple):
-    """A record of `incident.facts`."""
-
-    kind: str
-    report_id: str | None
-    cause_id: str | None
-    at_ms: int
-    document_id: str | None = None
-
-
-class DecisionRow(NamedTuple):
-    """A record of `routing.decisions`. `deliveries`: recipient -> delivery id."""
-
-    kind: str
-    report_id: str | None
-    rules: tuple[str, ...]
-    deliveries: Mapping[str, str]
-    deadline_ms: int | None
-    at_ms: int
-
-
-class AsideRow(NamedTuple):
-    """A record of `quarantine`; `cause_id` is the id of the record that was set aside."""
-
-    stage: str
-    document_id: str | None = None
-    report_id: str | None = None
-    delivery_id: str | None = None
-    cause_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Journal:
-    """One intake node's rows, read at `read_ms`. `since_ms`: older rows may have been trimmed; 0: none was."""
-
-    rows: Collection[Row]
-    read_ms: int
-    since_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Sources:
-    """What was read, in this order: journals, facts, decisions, receipts and quarantine.
-
-    `journals`: None for a node that could not be reached. Facts and decisions by fact id, receipts by delivery id
-    with every outcome and the time of the first. `moving`: stages that had something to read left when the stage
-    before them had been read. `facts_ms`, `decisions_ms`: when their reading began;
-    `facts_since_ms`, `decisions_since_ms`: older ones may be gone by retention.
-    """
-
-    journals: Mapping[str, Journal | None]
-    facts: Mapping[str, FactRow]
-    decisions: Mapping[str, DecisionRow]
-    receipts: Mapping[str, tuple[frozenset[str], int]]
-    aside: Collection[AsideRow]
-    moving: Collection[str] = ()
-    facts_ms: int = 2**62
-    decisions_ms: int = 2**62
-    facts_since_ms: int = 0
-    decisions_since_ms: int = 0
-    now_ms: int = 0
+REPEATED: Final = "ReportRepeated"
+REPORT_KINDS: Final = frozenset({"IncidentOpened", "ReportLinked", "ReportHeldLate", REPEATED})
+"""Facts of a report. A repeat alone is no arrival: the fact that it repeats must be there, too."""
+TRIMMED_SLACK_MS: Final = HOUR_MS
+"""A fact may be so much younger than its journal row, which may be trimmed already; and clocks differ."""
+BEHIND_MS: Final = 7 * DAY_MS
+"""A later stage may be so much behind the earlier one, whose record left first: an outbox waits for its recipient."""
 
 
 class State(IntEnum):
-    """What became of a pair; of several deliveries the worst counts."""
+    """What became of a pair; of several deliveries the worst counts. BEYOND: what would tell may be deleted by now."""
 
-    DELIVERED = 0
-    QUARANTINED = 1
-    IN_FLIGHT = 2
-    MISSING = 3
+    BEYOND = 0
+    DELIVERED = 1
+    QUARANTINED = 2
+    IN_FLIGHT = 3
+    MISSING = 4
 
 
 @dataclass
 class Ledger:
-    """The account. `balanced` None: a source could not be read, and what was read shows no fault."""
+    """The account. `balanced` None: a source could not be read, and what was read shows no fault.
+
+    `beyond_retention`: what is too old to be held against topics that delete; it is in no other count.
+    """
 
     accepted: int = 0
     delivered: int = 0
@@ -118,6 +54,7 @@ class Ledger:
     reports: int = 0
     repeated: int = 0
     superseded: int = 0
+    beyond_retention: int = 0
     changes: dict[str, int] = field(default_factory=dict)
     commands: dict[str, int] = field(default_factory=dict)
     unreachable: list[str] = field(default_factory=list)
@@ -155,6 +92,7 @@ class _Account:
         self._commands()
         self._unexpected()
         told = self._ledger
+        told.beyond_retention += counts.pop(State.BEYOND, 0)
         told.accepted = counts.total()
         told.delivered, told.quarantined = counts[State.DELIVERED], counts[State.QUARANTINED]
         told.in_flight = counts[State.IN_FLIGHT]
@@ -170,6 +108,8 @@ class _Account:
             if row.state == "quarantined":
                 if row.document_id in self._aside_documents:
                     yield State.QUARANTINED
+                elif _beyond(row.received_ms, self._from.aside_since_ms):
+                    yield State.BEYOND
                 else:
                     self._missing["not_in_quarantine"].append(row.document_id)
                     yield State.MISSING
@@ -179,23 +119,28 @@ class _Account:
     def _reports(self) -> Iterator[State]:
         """One state per (report, recipient) of every accepted report."""
         unpublished: dict[str, bool] = {}
+        received: dict[str, int] = {}
         for row in self._rows:
             for report in row.reports:
                 unpublished[report] = unpublished.get(report, True) and row.state == "received"
+                received[report] = min(row.received_ms, received.get(report, row.received_ms))
         self._ledger.reports = len(unpublished)
         for report, waits in unpublished.items():
-            facts = self._told.get(report)
-            if facts is None:
-                yield self._untold(report, waits=waits)
-                continue
-            self._ledger.repeated += any(self._from.facts[fact].kind == "ReportRepeated" for fact in facts)
-            yield from self._pairs(facts).values()
+            facts = self._told.get(report, [])
+            kinds = {self._from.facts[fact].kind for fact in facts}
+            self._ledger.repeated += REPEATED in kinds
+            if kinds <= {REPEATED}:
+                yield self._untold(report, received[report], waits=waits)
+            else:
+                yield from self._pairs(facts).values()
 
-    def _untold(self, report: str, *, waits: bool) -> State:
+    def _untold(self, report: str, received_ms: int, *, waits: bool) -> State:
         if report in self._aside_reports:
             return State.QUARANTINED
         if waits or {PUBLISH, INCIDENTS} & set(self._from.moving):
             return State.IN_FLIGHT
+        if _beyond(received_ms, self._from.facts_since_ms, self._from.aside_since_ms):
+            return State.BEYOND
         self._missing["in_facts"].append(report)
         return State.MISSING
 
@@ -206,12 +151,12 @@ class _Account:
         for fact_id in facts:
             decision = self._from.decisions.get(fact_id)
             if decision is None:
-                pairs[""] = max(pairs.get("", State.DELIVERED), self._undecided(fact_id))
+                pairs[""] = max(pairs.get("", State.BEYOND), self._undecided(fact_id))
                 continue
             rules += decision.rules
             for recipient, delivery in decision.deliveries.items():
                 state = self._delivery(delivery, recipient, decision)
-                pairs[recipient] = max(pairs.get(recipient, State.DELIVERED), state)
+                pairs[recipient] = max(pairs.get(recipient, State.BEYOND), state)
         if not pairs:
             for rule in dict.fromkeys(rules[:1]):
                 self._ledger.nobody[rule] = self._ledger.nobody.get(rule, 0) + 1
@@ -223,6 +168,8 @@ class _Account:
             return State.QUARANTINED
         if ROUTE in self._from.moving:
             return State.IN_FLIGHT
+        if _beyond(self._from.facts[fact_id].at_ms, self._from.decisions_since_ms, self._from.aside_since_ms):
+            return State.BEYOND
         self._missing["without_decision"].append(fact_id)
         return State.MISSING
 
@@ -233,6 +180,8 @@ class _Account:
         if Outcome.QUARANTINED in kinds:
             if delivery in self._aside_deliveries:
                 return State.QUARANTINED
+            if _beyond(decision.at_ms, self._from.aside_since_ms):
+                return State.BEYOND
             self._missing["not_in_quarantine"].append(delivery)
             return State.MISSING
         if decision.deadline_ms is not None and decision.deadline_ms < self._from.now_ms:
@@ -256,6 +205,7 @@ class _Account:
                 continue
             for recipient, delivery in decision.deliveries.items():
                 counts[self._delivery(delivery, recipient, decision)] += 1
+        self._ledger.beyond_retention += counts.pop(State.BEYOND, 0)
         self._ledger.changes = {
             "deliveries": counts.total(),
             "delivered": counts[State.DELIVERED],
@@ -265,14 +215,17 @@ class _Account:
 
     def _commands(self) -> None:
         """Every accepted command became a fact, be it a refusal."""
-        asked = {one: row.state for row in self._rows for one in row.commands}
+        asked = {one: row for row in self._rows for one in row.commands}
         causes = {fact.cause_id for fact in self._from.facts.values()} | self._aside_causes
         open_ones = [one for one in asked if one not in causes]
         moving = bool({PUBLISH, INCIDENTS} & set(self._from.moving))
-        waiting = [one for one in open_ones if moving or asked[one] == "received"]
-        self._missing["without_answer"] += [one for one in open_ones if one not in set(waiting)]
+        waiting = {one for one in open_ones if moving or asked[one].state == "received"}
+        since = self._from.facts_since_ms, self._from.aside_since_ms
+        beyond = {one for one in open_ones if one not in waiting and _beyond(asked[one].received_ms, *since)}
+        self._missing["without_answer"] += [one for one in open_ones if one not in waiting | beyond]
+        self._ledger.beyond_retention += len(beyond)
         self._ledger.commands = {
-            "accepted": len(asked),
+            "accepted": len(asked) - len(beyond),
             "answered": len(asked) - len(open_ones),
             "in_flight": len(waiting),
         }
@@ -292,9 +245,20 @@ class _Account:
                 if report not in accepted and told and all(begin <= one.at_ms < until for one in told):
                     self._missing["not_in_journal"].append(report)
         for fact_id, decision in decisions.items():
-            if fact_id not in facts and self._from.facts_since_ms <= decision.at_ms < self._from.facts_ms:
+            if fact_id not in facts and _whole_from(self._from.facts_since_ms) <= decision.at_ms < self._from.facts_ms:
                 self._missing["decision_without_fact"].append(fact_id)
         decided = {one for row in decisions.values() for one in row.deliveries.values()}
+        since_ms = _whole_from(self._from.decisions_since_ms)
         for delivery, (_, at_ms) in receipts.items():
-            if delivery not in decided and self._from.decisions_since_ms <= at_ms < self._from.decisions_ms:
+            if delivery not in decided and since_ms <= at_ms < self._from.decisions_ms:
                 self._missing["receipt_without_decision"].append(delivery)
+
+
+def _beyond(at_ms: int, *since_ms: int) -> bool:
+    """Whether what followed on something of this time may have left one of the topics by retention."""
+    return any(one and at_ms < one + TRIMMED_SLACK_MS for one in since_ms)
+
+
+def _whole_from(since_ms: int) -> int:
+    """From when on something must have its cause in the topic before, however late its stage was."""
+    return since_ms + BEHIND_MS if since_ms else 0

@@ -85,6 +85,8 @@ def _show(told: dict[str, Any]) -> None:
         click.echo(f"  to nobody by the rule {rule}: {count}")
     for name, numbers in (("changes", told["changes"]), ("commands", told["commands"])):
         click.echo(f"  {name}: " + ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in numbers.items()))
+    if told["beyond_retention"]:
+        click.echo(f"  too old to be held against topics that delete: {told['beyond_retention']}")
     if told["overdue"]:
         click.echo(f"  overdue: {len(told['overdue'])}, first {told['overdue'][0]['delivery']}")
     for name, ids in told["missing"].items():

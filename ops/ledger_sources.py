@@ -21,11 +21,11 @@ from aiokafka.errors import KafkaError
 from connectors.journal_reader import JournalReader
 from ops import runtime
 from ops.health import SeparateLags
-from ops.ledger import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
 from ops.reading import Cluster, Reading
 from schemas.envelope import Received, text
 from schemas.errors import Code, Rejected, Unavailable
-from schemas.topics import DECISIONS, FACTS, FEEDS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
+from schemas.topics import DECISIONS, FACTS, FEEDS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, catalogue, outbox
 
 PAGE: Final = 5_000
 ASK_SECONDS: Final = 15.0
@@ -55,17 +55,17 @@ async def read(where: Where) -> Sources:
         groups = [(f"normalise.{one}", one) for one in INTAKE] + [(f"incidents.{LOG}", LOG)]
         moving = {INCIDENTS} if await _lagging(where.cluster, lags, groups) else set()
         facts_ms = _now_ms()
-        facts, facts_since_ms = await _facts(where.cluster)
+        facts, facts_since_ms = await _facts(_Whole(where.cluster, FACTS))
         if await _lagging(where.cluster, lags, [(f"route.{FACTS}", FACTS)]):
             moving.add(ROUTE)
         decisions_ms = _now_ms()
-        decisions, decisions_since_ms = await _decisions(where.cluster)
+        decisions, decisions_since_ms = await _decisions(_Whole(where.cluster, DECISIONS))
         for who in sorted({one for row in decisions.values() for one in row.deliveries}):
             lanes = [(f"deliver.{who}.{lane}", outbox(who, lane)) for lane in LANES]
             if await _lagging(where.cluster, lags, lanes):
                 moving.add(DELIVER + who)
         receipts = await _receipts(where.cluster)
-        aside = await _aside(where.cluster)
+        aside, aside_since_ms = await _aside(_Whole(where.cluster, QUARANTINE))
     finally:
         await lags.close()
     return Sources(
@@ -79,6 +79,7 @@ async def read(where: Where) -> Sources:
         decisions_ms=decisions_ms,
         facts_since_ms=facts_since_ms,
         decisions_since_ms=decisions_since_ms,
+        aside_since_ms=aside_since_ms,
         now_ms=_now_ms(),
     )
 
@@ -130,30 +131,49 @@ def attributes(headers: Received) -> dict[str, str]:
         return {}
 
 
-async def _facts(cluster: Cluster) -> tuple[dict[str, FactRow], int]:
+class _Whole:
+    """A topic read to its end, and since when it is whole.
+
+    Retention deletes what is older than the topic's bound, never what is younger than the least that the catalogue
+    allows: an absence younger than that is no lawful one, whatever the partitions begin with.
+    """
+
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._reading = Reading(cluster, [topic])
+        kept = catalogue()[topic].retention
+        assert kept is not None, "a topic that never deletes is whole"
+        self._least_ms = kept.minimum_ms
+        self._firsts: dict[int, int] = {}
+
+    async def records(self) -> AsyncIterator[tuple[Any, dict[str, str]]]:
+        """Every record with its CloudEvents attributes by name."""
+        async for _, records in self._reading.on():
+            for one in records[:1]:
+                self._firsts.setdefault(one.partition, one.timestamp if one.offset else 0)
+            for one in records:
+                yield one, attributes(one.headers)
+
+    def since_ms(self) -> int:
+        """Older records may be gone; 0 when every partition begins with its first."""
+        now_ms = _now_ms()
+        first = now_ms if self._reading.emptied else max(self._firsts.values(), default=0)
+        return min(first, now_ms - self._least_ms)
+
+
+async def _facts(topic: _Whole) -> tuple[dict[str, FactRow], int]:
     found: dict[str, FactRow] = {}
-    since_ms = 0
-    firsts: set[int] = set()
-    async for one, told in _records(cluster, FACTS):
-        if one.partition not in firsts:
-            firsts.add(one.partition)
-            since_ms = max(since_ms, one.timestamp if one.offset else 0)
+    async for one, told in topic.records():
         if "factid" not in told:
             continue
         found[told["factid"]] = FactRow(
             told.get("kind", ""), told.get("reportid"), told.get("causeid"), one.timestamp, told.get("documentid")
         )
-    return found, since_ms
+    return found, topic.since_ms()
 
 
-async def _decisions(cluster: Cluster) -> tuple[dict[str, DecisionRow], int]:
+async def _decisions(topic: _Whole) -> tuple[dict[str, DecisionRow], int]:
     found: dict[str, DecisionRow] = {}
-    since_ms = 0
-    firsts: set[int] = set()
-    async for one, told in _records(cluster, DECISIONS):
-        if one.partition not in firsts:
-            firsts.add(one.partition)
-            since_ms = max(since_ms, one.timestamp if one.offset else 0)
+    async for one, told in topic.records():
         if "factid" not in told:
             continue
         value = orjson.loads(one.value)
@@ -166,7 +186,7 @@ async def _decisions(cluster: Cluster) -> tuple[dict[str, DecisionRow], int]:
             round(datetime.fromisoformat(deadline).timestamp() * 1000) if deadline else None,
             one.timestamp,
         )
-    return found, since_ms
+    return found, topic.since_ms()
 
 
 async def _receipts(cluster: Cluster) -> dict[str, tuple[frozenset[str], int]]:
@@ -179,9 +199,9 @@ async def _receipts(cluster: Cluster) -> dict[str, tuple[frozenset[str], int]]:
     return found
 
 
-async def _aside(cluster: Cluster) -> list[AsideRow]:
+async def _aside(topic: _Whole) -> tuple[list[AsideRow], int]:
     found: list[AsideRow] = []
-    async for one, told in _records(cluster, QUARANTINE):
+    async for one, told in topic.records():
         value = orjson.loads(one.value)
         found.append(
             AsideRow(
@@ -192,7 +212,7 @@ async def _aside(cluster: Cluster) -> list[AsideRow]:
                 told.get("causeid"),
             )
         )
-    return found
+    return found, topic.since_ms()
 
 
 async def _journals(where: Where) -> dict[str, Journal | None]:
@@ -226,8 +246,10 @@ def _from_file(path: Path) -> Journal | None:
         while page := reader.ids(after, PAGE):
             if not rows and page[0].row > 1:
                 since_ms = page[0].received_ms
-            rows += [_row(one.document_id, one.state.name, one.reports) for one in page]
+            rows += [_row(one.document_id, one.state.name, one.received_ms, one.reports) for one in page]
             after = page[-1].row
+        if not rows and reader.last_row():
+            since_ms = read_ms
     except Unavailable:
         return None
     finally:
@@ -252,7 +274,11 @@ async def _asked(url: str) -> Journal | None:
                     told = orjson.loads(await answer.read())
                 if not rows and told["rows"] and told["rows"][0]["row"] > 1:
                     since_ms = told["rows"][0]["received_ms"]
-                rows += [_row(one["document_id"], one["state"], one["reports"]) for one in told["rows"]]
+                rows += [
+                    _row(one["document_id"], one["state"], one["received_ms"], one["reports"]) for one in told["rows"]
+                ]
+                if not rows and told["last_row"]:
+                    since_ms = read_ms
                 if told["next"] is None:
                     return Journal(rows, read_ms, since_ms)
                 after = told["next"]
@@ -260,12 +286,13 @@ async def _asked(url: str) -> Journal | None:
         return None
 
 
-def _row(document_id: str, state: str, became: Iterable[Iterable[str]]) -> Row:
+def _row(document_id: str, state: str, received_ms: int, became: Iterable[Iterable[str]]) -> Row:
     """A row from what it became: pairs of id and payload kind."""
     pairs = [(str(name), str(kind)) for name, kind in became]
     return Row(
         document_id,
         state.lower().replace("_", "-"),
+        received_ms,
         tuple(name for name, kind in pairs if kind == REPORT),
         tuple(name for name, kind in pairs if kind == COMMAND),
     )

@@ -95,7 +95,7 @@ class Reading:
     """Goes on where it was: each `on()` gives what came since the last, up to the end as it is when asked.
 
     `since_ms` starts at the first record of that time instead of the beginning. Topics that do not exist are
-    `missing` and are looked for again.
+    `missing` and are looked for again. `emptied`: a partition held records once and holds none now.
     """
 
     def __init__(self, cluster: Cluster, topics: Collection[str], since_ms: int | None = None) -> None:
@@ -104,6 +104,7 @@ class Reading:
         self._since_ms = since_ms
         self._positions: dict[TopicPartition, int] = {}
         self.missing: tuple[str, ...] = self._topics
+        self.emptied = False
 
     async def on(self) -> AsyncIterator[tuple[str, list[Any]]]:
         """Logical topic and records, partition by partition in offset order. Unavailable when a broker is away."""
@@ -126,6 +127,7 @@ class Reading:
     async def _sought(self, reader: AIOKafkaConsumer, parts: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Put the reader where we were; the end offsets of those partitions that hold something further."""
         begins, ends = await reader.beginning_offsets(parts), await reader.end_offsets(parts)
+        self.emptied = any(0 < begins[part] == ends[part] for part in parts)
         fresh = [part for part in parts if part not in self._positions]
         if fresh and self._since_ms is not None:
             times = await reader.offsets_for_times(dict.fromkeys(fresh, self._since_ms))

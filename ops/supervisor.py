@@ -7,6 +7,7 @@ Children are ended by their process id; what has not ended within `operation.sto
 """
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -105,7 +106,7 @@ class Supervisor:
             keepers = [asyncio.create_task(self._keep_one(child)) for child in self.children.values()]
             stopped = asyncio.create_task(self._stopping.wait())
             try:
-                await asyncio.wait({stopped, *keepers}, return_when=asyncio.FIRST_COMPLETED)
+                ended, _ = await asyncio.wait({stopped, *keepers}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 self._stopping.set()
                 stopped.cancel()
@@ -113,27 +114,36 @@ class Supervisor:
                 for keeper in keepers:
                     keeper.cancel()
                 await asyncio.gather(stopped, *keepers, return_exceptions=True)
+            for one in ended:
+                # A keeper that ended unasked met a fault of ours: an end with status 0 would hide it.
+                one.result()
 
     async def _keep_one(self, child: Child) -> None:
-        """Start the role, again and again; the pause doubles with each early death."""
+        """Start the role, again and again; the pause doubles with each early death and each failed start."""
         pause = self._settings.operation.restart_seconds
         while not self._stopping.is_set():
-            child.process = await self._start(child.role)
-            child.started_at = time.monotonic()
-            status = await child.process.wait()
-            if self._stopping.is_set():
-                return
-            lived = time.monotonic() - child.started_at
-            if lived > LIVED_SECONDS:
-                pause = self._settings.operation.restart_seconds
-            child.restarts += 1
-            self._deaths.labels(child.role).inc()
-            log.error(
-                "role_died", child=child.role, status=status, lived_seconds=round(lived, 1), again_in_seconds=pause
-            )
+            try:
+                child.process = await self._start(child.role)
+            except OSError as error:
+                # No memory, no process or file left: it passes, and the other roles live on meanwhile.
+                why = errno.errorcode.get(error.errno or 0, type(error).__name__)
+                log.error("role_not_started", child=child.role, error=why, again_in_seconds=pause)  # noqa: TRY400
+            else:
+                child.started_at = time.monotonic()
+                status = await child.process.wait()
+                if self._stopping.is_set():
+                    return
+                lived = time.monotonic() - child.started_at
+                pause = self._settings.operation.restart_seconds if lived > LIVED_SECONDS else pause
+                self._died(child, status, lived, pause)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), pause)
             pause = min(2 * pause, self._settings.operation.restart_longest_seconds)
+
+    def _died(self, child: Child, status: int, lived: float, pause: float) -> None:
+        child.restarts += 1
+        self._deaths.labels(child.role).inc()
+        log.error("role_died", child=child.role, status=status, lived_seconds=round(lived, 1), again_in_seconds=pause)
 
     async def _start(self, role: str) -> asyncio.subprocess.Process:
         # A port of our own is ours alone; each child asks the system for one.

@@ -16,10 +16,15 @@ class FeedState(StrEnum):
     STOPPED = "stopped"
 
 
+def said_of(feed: str, node: str) -> str:
+    """The key of what a node says of a feed, in `feed.status` and wherever it is kept."""
+    return f"{feed}@{node}"
+
+
 class FeedStatus(Message):
     """What an intake node says of one source, at every change and at least once a minute.
 
-    The payload of `feed.status`, keyed by feed.
+    The payload of `feed.status`, keyed by `feed@node`.
     """
 
     feed: Annotated[str, about("Source instance.", Privacy.OPERATIONAL)]

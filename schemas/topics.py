@@ -158,7 +158,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
     _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver"), ("console", "tally")),
     Topic(
         FEEDS,
-        "feed",
+        "feed, node",
         (FeedStatus, Tick),
         1,
         ("intake", "feed", "ticker"),

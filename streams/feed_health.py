@@ -1,5 +1,6 @@
 """Is a feed well? What is remembered of it, and which alarms hold at a given time. Pure."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Any, Final, NamedTuple
@@ -33,7 +34,7 @@ class Limits(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """What is remembered of a feed. Times in ms; `*_before` are the counters at the window's start.
+    """What is remembered of a feed of one node. Times in ms; `*_before` are the counters at the window's start.
 
     `document_ms` is the last document, or, while there was none, when the feed was first heard of.
     """
@@ -107,16 +108,22 @@ def turned(feed: Feed, now_ms: int, limits: Limits) -> Feed:
     )
 
 
-def judge(feed: Feed, now_ms: int, limits: Limits) -> Judged:
-    """Which alarms should hold now."""
+def judge(feed: Feed, now_ms: int, limits: Limits, others: Collection[Feed] = ()) -> Judged:
+    """Which alarms should hold now, of what one node says of a feed; `others`: what the other nodes say of it.
+
+    Documents come by whichever node the far side chose: silence is that of all. A node that was stopped is no alarm
+    while another has not stopped: that one is judged by itself.
+    """
     alarms: dict[str, Wanted] = {}
     dues: list[int] = []
     loud = AlarmClass.URGENT if feed.emergency else AlarmClass.IMPORTANT
-    down = _down(feed, now_ms, limits, dues)
+    elsewhere = any(one.state != FeedState.STOPPED for one in others)
+    down = None if elsewhere and feed.state == FeedState.STOPPED else _down(feed, now_ms, limits, dues)
     if down:
         alarms[DOWN] = Wanted(loud, down)
     elif feed.state == FeedState.UP and feed.expected_seconds is not None:
-        silent_at = feed.document_ms + round(feed.expected_seconds * 1000)
+        last_ms = max(one.document_ms for one in (feed, *others))
+        silent_at = last_ms + round(feed.expected_seconds * 1000)
         if now_ms >= silent_at:
             alarms[SILENT] = Wanted(loud, f"no document for {feed.expected_seconds:g} s, the expected rhythm")
         else:

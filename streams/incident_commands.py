@@ -4,9 +4,12 @@ What may be done is the table of `streams/lifecycle.py`. A handler decides every
 gives back the code of a refusal with nothing told, or None when it is done.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
+
+import orjson
 
 from schemas.command import Command, Verb
 from schemas.errors import Code
@@ -33,10 +36,16 @@ Handler = Callable[[Turn, Command, Incident], Code | None]
 
 
 def asked(turn: Turn, command: Command, trace: Mapping[str, str]) -> None:
-    """Do what is asked or refuse it. The same command again gets the same facts, and nothing happens."""
+    """Do what is asked or refuse it. The same command again gets the same facts, and nothing happens.
+
+    Another command under an id that was used is refused, with a fact of its own: the first one stands.
+    """
+    digest, headers = _digest(command), {**trace, "mode": command.mode.value}
+    if incident_memory.names_another(turn, command.command_id, digest):
+        _reused(turn, command, digest, headers)
+        return
     if incident_memory.answer_again(turn, command.command_id):
         return
-    headers = {**trace, "mode": command.mode.value}
     turn.because(Cause(command.command_id, actor=command.actor, headers=headers))
     elsewhere = _answered_elsewhere(turn, command)
     if elsewhere is not None:
@@ -54,6 +63,23 @@ def asked(turn: Turn, command: Command, trace: Mapping[str, str]) -> None:
     if code is not None:
         turn.note(CommandRefused(command_id=command.command_id, verb=command.verb.value, code=code), incident)
     incident_memory.keep_answer(turn, command.command_id, turn.facts()[before:])
+
+
+def _digest(command: Command) -> str:
+    """What tells one command from another: all but its id, when it came, and in which log it is asked."""
+    asked = command.model_dump(mode="json", exclude={"command_id", "asked_at", "unit"}, exclude_none=True)
+    return hashlib.blake2b(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS), digest_size=16).hexdigest()
+
+
+def _reused(turn: Turn, command: Command, digest: str, headers: Mapping[str, str]) -> None:
+    answer_id = f"{command.command_id}|{digest}"
+    if incident_memory.answer_again(turn, answer_id):
+        return
+    before = len(turn.facts())
+    turn.because(Cause(command.command_id, (Code.KEY_REUSED.value, digest), command.actor, headers))
+    refused = CommandRefused(command_id=command.command_id, verb=command.verb.value, code=Code.KEY_REUSED)
+    turn.note(refused, turn.incident(command.incident_id))
+    incident_memory.keep_answer(turn, answer_id, turn.facts()[before:])
 
 
 def _answered_elsewhere(turn: Turn, command: Command) -> str | None:

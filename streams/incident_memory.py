@@ -69,6 +69,19 @@ def point(turn: Turn, key: str, incident_id: str, order: int = 0) -> list[str]:
     return [key] if old is None else []
 
 
+def names_another(turn: Turn, command_id: str, digest: str) -> bool:
+    """Whether the id was given to another command before; else this one is noted as the command that it names.
+
+    One answered before digests were kept is taken for the same.
+    """
+    key = f"d|{turn.unit}|{command_id}"
+    known = turn.get(key)
+    if known is None and turn.get(f"cmd|{turn.unit}|{command_id}") is None:
+        turn.put(key, (digest,))
+        remember(turn, (key,))
+    return known is not None and known[0] != digest
+
+
 def keep_answer(turn: Turn, command_id: str, facts: Iterable[Output]) -> None:
     """Keep the facts that answered a command, the first eight of them: the same command gets the same answer."""
     told = list(facts)[:ANSWERS_KEPT]

@@ -14,6 +14,7 @@ Keys (all but the first two under their territory, because one partition may hol
     x|<unit>|<mode>|<system>|<id>  which incident another system's id or a token belongs to
     c|<unit>|<mode>|<x>|<y>      Candidates in a cell of the grid
     cmd|<unit>|<command>         the facts that answered a command
+    d|<unit>|<command>           digest of the command that has this id
     o|<unit>|<incident>          who offered the incident to this unit
     n|<unit>|<notice>            digest and end of a notice
     s|<unit>|<report>            an observation that was seen

@@ -9,6 +9,7 @@ so a double, late or forgotten one changes nothing but the moment.
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -27,6 +28,9 @@ PENDING_MS: Final = 10_000
 DUE_MS: Final = 1000
 """Least time between two ticks of a partition: a due one may not have been stepped yet."""
 
+STOP_SECONDS: Final = 2.0
+"""Longest time that giving a producer back may take."""
+
 
 class Holder(Protocol):
     """What the ticker needs of a shell."""
@@ -39,7 +43,9 @@ class Ticker:
     """Writes the ticks of one processor. `run` goes on until it is cancelled or `stop` is called.
 
     A processor without `due` and `tick` needs none: `run` returns at once. A tick that cannot be written is dropped
-    and told; the next look tries again.
+    and told; the next look tries again, with a new producer: an idempotent one that failed may never send again
+    (aiokafka issue 1017). `now_ms` is what ticks tell; the time between two of them is `passed_ms`, which no clock
+    that is set back can stretch.
     """
 
     def __init__(
@@ -50,12 +56,14 @@ class Ticker:
         *,
         producer: Callable[[ShellSettings], Any] | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        passed_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
     ) -> None:
         self._processor = processor
         self._holder = holder
         self._settings = settings
         self._make_producer = producer or AiokafkaClients().producer
-        self._now_ms = now_ms
+        self._now_ms, self._passed_ms = now_ms, passed_ms
+        self._producer: Any = None
         self._last: dict[int, int] = {}
         self._stop = asyncio.Event()
         self.written = 0
@@ -68,24 +76,23 @@ class Ticker:
         """Look at the deadlines for ever. Unavailable when no broker can be reached at the start."""
         if self._processor.due is None or self._processor.tick is None:
             return
-        producer = self._make_producer(self._settings)
         try:
             try:
-                await begin(producer)
+                await self._started()
             except KafkaError as error:
                 raise Unavailable(Code.BROKER_UNAVAILABLE, f"the ticker cannot start: {type(error).__name__}") from None
             while not self._stop.is_set():
-                await self.look(producer)
+                await self.look()
                 await self._pause()
         finally:
-            await producer.stop()
+            await self._discard()
 
-    async def look(self, producer: Any) -> None:
+    async def look(self) -> None:
         """Write the ticks that are wanted now."""
-        now = self._now_ms()
-        for partition, output in self.wanted(now):
+        passed = self._passed_ms()
+        for partition, output in self.wanted(self._now_ms(), passed):
             try:
-                await producer.send_and_wait(
+                await (await self._started()).send_and_wait(
                     self._settings.prefix + output.topic,
                     value=output.value,
                     key=output.key,
@@ -94,12 +101,16 @@ class Ticker:
                 )
             except KafkaError as error:
                 log.warning("tick_dropped", partition=partition, error=type(error).__name__)
+                await self._discard()
                 continue
-            self._last[partition] = now
+            self._last[partition] = passed
             self.written += 1
 
-    def wanted(self, now: int) -> list[tuple[int, Output]]:
-        """The partitions to be ticked at this moment (ms since the epoch), each with its tick."""
+    def wanted(self, now: int, passed: int) -> list[tuple[int, Output]]:
+        """The partitions to be ticked at this moment, each with its tick.
+
+        `now`: ms since the epoch, against which deadlines stand; `passed`: ms of a clock that only goes on.
+        """
         due, tick = self._processor.due, self._processor.tick
         if due is None or tick is None:
             return []
@@ -111,10 +122,24 @@ class Ticker:
             if deadline is None:
                 self._last.pop(partition, None)
                 continue
-            since = now - self._last.setdefault(partition, now - DUE_MS)
+            since = passed - self._last.setdefault(partition, passed - DUE_MS)
             if since >= (DUE_MS if deadline <= now else PENDING_MS):
                 found.append((partition, tick(partition, now)))
         return found
+
+    async def _started(self) -> Any:
+        """The producer at work, a new one where there is none. KafkaError when no broker can be reached."""
+        if self._producer is None:
+            self._producer = self._make_producer(self._settings)
+            await begin(self._producer)
+        return self._producer
+
+    async def _discard(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # One that failed may wait for ever for what it cannot send.
+            with suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(producer.stop(), STOP_SECONDS)
 
     async def _pause(self) -> None:
         try:

@@ -1,7 +1,11 @@
 """watch: a silent, failing or dead feed becomes an alarm within its expected rhythm, and stops being one.
 
-Input is `feed.status`: what the intake nodes say of their sources, and ticks. Output is `alarm.current`. A feed that is
-configured away leaves by a tombstone under its name. Time is the record's append time, never going back.
+Input is `feed.status`: what the intake nodes say of their sources, and ticks. Output is `alarm.current`. What each node
+says of a feed is kept and judged as `feed@node`, beside what the others say of it: no node's word hides another's
+silence. A feed that is configured away leaves by a tombstone under that key. Time is the record's append time, never
+going back.
+
+State: `f|<feed>@<node>` a Feed; `nodes` the keys of each feed; `dues` when each must be looked at again; `time`.
 """
 
 from collections.abc import Mapping
@@ -13,7 +17,7 @@ import orjson
 from schemas.command import Tick
 from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
-from schemas.feed import Alarm, AlarmClass, FeedStatus
+from schemas.feed import Alarm, AlarmClass, FeedStatus, said_of
 from schemas.topics import ALARMS_NOW, FEEDS
 from schemas.wire import derived_id, parse, type_name
 from streams.contract import Outcome, Output, Processor, Record, State
@@ -23,7 +27,7 @@ from streams.loading import checked, digest
 
 NAME: Final = "watch"
 STATUS, TICK = type_name(FeedStatus), type_name(Tick)
-_TIME, _DUES = "time", "dues"
+_TIME, _DUES, _NODES = "time", "dues", "nodes"
 
 
 @dataclass(frozen=True)
@@ -48,20 +52,22 @@ def processor(reference: WatchReference) -> Processor:
 
     def step(state: State, record: Record) -> Outcome:
         """Judge the feed that a status is about, or every feed that is due when time passed."""
+        limits = reference.limits
         now_ms = max(int(state.get(_TIME) or 0), record.timestamp_ms)
         if record.value is None:
-            return _forgotten(state, _name(record.key), now_ms)
+            return _forgotten(state, _name(record.key), now_ms, limits)
         match attributes(record.headers).get("type"):
             case kind if kind == STATUS:
                 status = parse(FeedStatus, record.value)
-                feed = heard(_feed(state, status.feed), status, now_ms, reference.limits)
-                return _judged(state, {status.feed: feed}, now_ms, reference.limits)
+                key = said_of(status.feed, status.node)
+                feed = heard(_feed(state, key), status, now_ms, limits)
+                return _judged(
+                    state, {status.feed: {**_group(state, status.feed, now_ms, limits), key: feed}}, now_ms, limits
+                )
             case kind if kind == TICK:
                 dues: dict[str, int] = state.get(_DUES) or {}
-                names = sorted(name for name, due_ms in dues.items() if due_ms <= now_ms)
-                known = {name: one for name in names if (one := _feed(state, name)) is not None}
-                later = {name: turned(one, now_ms, reference.limits) for name, one in known.items()}
-                return _judged(state, later, now_ms, reference.limits)
+                names = sorted({_feed_name(key) for key, due_ms in dues.items() if due_ms <= now_ms})
+                return _judged(state, {name: _group(state, name, now_ms, limits) for name in names}, now_ms, limits)
             case _:
                 raise Rejected(Code.RECORD_INVALID, "a record of a type that is not read here", "/type")
 
@@ -97,25 +103,40 @@ def tick(partition: int, now_ms: int) -> Output:
     )
 
 
-def _feed(state: State, name: str) -> Feed | None:
-    kept: dict[str, Any] | None = state.get(f"f|{name}")
+def _feed(state: State, key: str) -> Feed | None:
+    kept: dict[str, Any] | None = state.get(f"f|{key}")
     return None if kept is None else Feed(**kept)
 
 
-def _judged(state: State, feeds: Mapping[str, Feed], now_ms: int, limits: Limits) -> Outcome:
-    dues: dict[str, int] = dict(state.get(_DUES) or {})
+def _feed_name(key: str) -> str:
+    return key.rpartition("@")[0]
+
+
+def _group(state: State, name: str, now_ms: int, limits: Limits) -> dict[str, Feed]:
+    """What every node has said of a feed, by key."""
+    keys: list[str] = (state.get(_NODES) or {}).get(name, [])
+    known = {key: _feed(state, key) for key in keys}
+    return {key: turned(one, now_ms, limits) for key, one in known.items() if one is not None}
+
+
+def _judged(state: State, groups: Mapping[str, Mapping[str, Feed]], now_ms: int, limits: Limits) -> Outcome:
+    nodes: dict[str, list[str]] = {**(state.get(_NODES) or {}), **{name: sorted(groups[name]) for name in groups}}
+    known = {key for keys in nodes.values() for key in keys}
+    # What has left is due no more, nor what an earlier version kept without its node.
+    dues = {key: due_ms for key, due_ms in (state.get(_DUES) or {}).items() if key in known}
     puts: dict[str, object] = {_TIME: now_ms}
     outputs: list[Output] = []
-    for name, feed in feeds.items():
-        wanted = judge(feed, now_ms, limits)
-        alarms = dict(feed.alarms)
-        for kind in KINDS:
-            outputs += _changed(name, kind, alarms, wanted.alarms.get(kind), now_ms)
-        puts[f"f|{name}"] = asdict(replace(feed, alarms=alarms))
-        dues.pop(name, None)
-        if wanted.due_ms is not None:
-            dues[name] = wanted.due_ms
-    puts[_DUES] = dues
+    for group in groups.values():
+        for key, feed in sorted(group.items()):
+            wanted = judge(feed, now_ms, limits, [one for other, one in group.items() if other != key])
+            alarms = dict(feed.alarms)
+            for kind in KINDS:
+                outputs += _changed(key, kind, alarms, wanted.alarms.get(kind), now_ms)
+            puts[f"f|{key}"] = asdict(replace(feed, alarms=alarms))
+            dues.pop(key, None)
+            if wanted.due_ms is not None:
+                dues[key] = wanted.due_ms
+    puts[_DUES], puts[_NODES] = dues, {name: keys for name, keys in nodes.items() if keys}
     return Outcome(outputs, puts)
 
 
@@ -165,12 +186,14 @@ def _name(key: bytes | None) -> str:
         raise Rejected(Code.RECORD_INVALID, "the key of a tombstone is no feed's name") from None
 
 
-def _forgotten(state: State, name: str, now_ms: int) -> Outcome:
-    """A feed was configured away: its alarms end, nothing is remembered."""
-    feed = _feed(state, name)
+def _forgotten(state: State, key: str, now_ms: int, limits: Limits) -> Outcome:
+    """A feed was configured away: its alarms end, nothing is remembered, and what other nodes say is judged anew."""
+    feed = _feed(state, key)
     if feed is None:
         return Outcome()
     alarms = dict(feed.alarms)
-    outputs = [one for kind in KINDS for one in _changed(name, kind, alarms, None, now_ms)]
-    dues = {other: due_ms for other, due_ms in (state.get(_DUES) or {}).items() if other != name}
-    return Outcome(outputs, {_TIME: now_ms, _DUES: dues}, (f"f|{name}",))
+    ended = [one for kind in KINDS for one in _changed(key, kind, alarms, None, now_ms)]
+    name = _feed_name(key)
+    left = {other: one for other, one in _group(state, name, now_ms, limits).items() if other != key}
+    after = _judged(state, {name: left}, now_ms, limits)
+    return Outcome((*ended, *after.outputs), after.puts, (f"f|{key}",))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from ops.console import views
-from schemas.feed import Alarm, FeedStatus, Figure
+from schemas.feed import Alarm, FeedStatus, Figure, said_of
 from schemas.incident import Fact, IncidentOpened, IncidentSummary, ReportHeldLate, ReportLinked, ReportUnlinked
 from schemas.model import Message
 from schemas.notice import Notice
@@ -126,8 +126,9 @@ class Board:
         return [("alarm", view)]
 
     def _feed(self, status: FeedStatus) -> list[Event]:
-        self.feeds[f"{status.feed}@{status.node}"] = views.feed(status)
-        return [("feed", self.feeds[f"{status.feed}@{status.node}"])]
+        key = said_of(status.feed, status.node)
+        self.feeds[key] = views.feed(status)
+        return [("feed", self.feeds[key])]
 
     def _figure(self, figure: Figure) -> list[Event]:
         view = views.figure(figure)

@@ -27,6 +27,7 @@ from ops.intake_app import Gate, IntakeApi, build_app
 from ops.metrics import Metrics
 from ops.operating import operating
 from ops.settings import Settings
+from ops.withdrawing import withdraw
 from schemas.privacy import installation_key
 from schemas.topics import FACTS
 from streams.clients import begin
@@ -53,6 +54,8 @@ async def run(settings: Settings) -> None:
         check_reach(settings.intake.host, pushed.sources)
         following = asyncio.create_task(_follow(settings, outcomes), name="follow facts")
         stack.push_async_callback(_ended, following)
+        leaving = asyncio.create_task(withdraw(lambda: kafka.cluster(settings), runner), name="feeds withdrawn")
+        stack.push_async_callback(_ended, leaving)
         app = build_app(pushed, IntakeApi(desk, runner.journal, gate))
         url = await stack.enter_async_context(served(app, settings.intake.host, settings.intake.port))
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 
 import orjson
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 
 from connectors.journal import Journal
 from connectors.journal_rows import Entry, Mark, RowState
@@ -57,6 +59,20 @@ async def write(cluster: Cluster, outputs: list[Output]) -> None:
         await producer.stop()
 
 
+async def delete(cluster: Cluster, topic: str) -> None:
+    """Delete all records of a topic, as its retention does."""
+    parts = [TopicPartition(cluster.prefix + topic, at) for at in (await cluster.partitions([topic]))[topic]]
+    reader, admin = cluster.reader(), cluster.admin()
+    await reader.start()
+    await admin.start()
+    try:
+        ends = await reader.end_offsets(parts)
+        await admin.delete_records({part: RecordsToDelete(before_offset=end) for part, end in ends.items()})
+    finally:
+        await admin.close()
+        await reader.stop()
+
+
 def fact(name: str) -> Output:
     """The fact of a report's arrival; the ledger reads its headers alone."""
     told = {"factid": f"f-{name}", "kind": "IncidentOpened", "reportid": name, "causeid": name}
@@ -97,6 +113,24 @@ async def test_what_is_read_balances_and_a_record_removed_by_hand_does_not(where
     told = balance(await read(where))
     assert told.balanced is True
     assert (told.accepted, told.delivered, told.in_flight, told.reports) == (3, 3, 0, 3)
+
+
+async def test_what_left_a_topic_by_retention_is_counted_and_not_named(where, tmp_path) -> None:
+    """A journal older than the oldest facts names nothing as lost; within the least retention all is asked for."""
+    await write(where.cluster, [fact(name) for name in REPORTS[:2]])
+    await delete(where.cluster, FACTS)
+    assert balance(await read(where)).missing == {"in_facts": list(REPORTS)}
+    old = tmp_path / "old" / "journal.db"
+    old.parent.mkdir()
+    journal = Journal(old, b"k" * 32, clock=lambda: time.time() - 30 * 86_400)
+    await journal.start()
+    try:
+        stored = await journal.append(Entry("desk", "desk", b"old"))
+        await journal.note(Mark(stored.row, RowState.PUBLISHED, (("report-0", "Report"),)))
+    finally:
+        await journal.close()
+    told = balance(await read(replace(where, journal_file=old)))
+    assert (told.balanced, told.missing, told.beyond_retention, told.accepted) == (True, {}, 1, 0)
 
 
 async def test_a_report_that_never_became_a_fact_is_named(where) -> None:

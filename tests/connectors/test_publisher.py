@@ -155,10 +155,11 @@ async def test_rows_of_a_source_taken_out_go_to_a_person(tmp_path: Path, broker:
 
 
 async def test_feed_status_is_said(tmp_path: Path, broker: FakeBroker) -> None:
-    """A source's state is said at the start and at the end."""
+    """A source's state is said at the start and at the end, under a key that no other node shares."""
     async with node(tmp_path, broker):
         await until(lambda: broker.of("t.feed.status"))
     states = [kept.header("kind") for kept in broker.of("t.feed.status")]
+    assert {kept.key for kept in broker.of("t.feed.status")} == {b"cpr@n1"}
     assert (states[0], states[-1]) == ("up", "stopped")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 
+import orjson
 import pytest
 from click.testing import CliRunner
 
@@ -21,9 +22,9 @@ def _settings(folder: Path) -> Settings:
     return Settings(connectors={}, data_dir=folder / "data")
 
 
-async def _journal(settings: Settings) -> Journal:
+async def _journal(settings: Settings, name: str = "journal.db") -> Journal:
     runtime.prepare(settings)
-    journal = Journal(runtime.journal_file(settings), installation_key(runtime.key_file(settings)))
+    journal = Journal(runtime.journal_file(settings).with_name(name), installation_key(runtime.key_file(settings)))
     await journal.start()
     return journal
 
@@ -44,7 +45,7 @@ async def test_a_backup_taken_while_writing_opens_and_verifies(tmp_path: Path) -
     finally:
         await journal.close()
     assert faults(tmp_path / "copy") == []
-    assert manifest.last_row >= first[-1].row
+    assert manifest.last_rows["journal.db"] >= first[-1].row
     reader = JournalReader(tmp_path / "copy" / "journal.db", installation_key(tmp_path / "copy" / "installation.key"))
     try:
         kept = reader.document(first[7].document_id)
@@ -69,6 +70,38 @@ async def test_damage_is_found(tmp_path: Path) -> None:
     assert faults(tmp_path / "copy") == ["journal.db: is not what was copied"]
     (tmp_path / "copy" / "installation.key").unlink()
     assert "installation.key: is missing" in faults(tmp_path / "copy")
+
+
+async def test_the_journals_of_feeds_are_copied_and_checked_too(tmp_path: Path) -> None:
+    """A feed's documents and the keys that seal its persons are in its own journal alone; also without an intake's."""
+    settings = _settings(tmp_path)
+    last_rows = []
+    for name in ("feed-old.db", "journal.db"):
+        journal = await _journal(settings, name)
+        await journal.append(_entry(1))
+        await journal.close()
+        last_rows.append(back_up(settings, tmp_path / f"with {name}").last_rows)
+    assert last_rows == [{"feed-old.db": 1}, {"feed-old.db": 1, "journal.db": 1}]
+    assert faults(tmp_path / "with feed-old.db") == faults(tmp_path / "with journal.db") == []
+    told = tmp_path / "with journal.db" / "manifest.json"
+    told.write_bytes(told.read_bytes().replace(b'"feed-old.db": 1', b'"feed-old.db": 2'))
+    assert faults(tmp_path / "with journal.db") == ["feed-old.db ends with row 1, the manifest says 2"]
+
+
+async def test_a_backup_of_an_earlier_version_can_be_checked(tmp_path: Path) -> None:
+    """Its manifest says the one journal's last row alone."""
+    settings = _settings(tmp_path)
+    journal = await _journal(settings)
+    await journal.append(_entry(1))
+    await journal.close()
+    back_up(settings, tmp_path / "copy")
+    file = tmp_path / "copy" / "manifest.json"
+    told = orjson.loads(file.read_bytes())
+    del told["last_rows"]
+    file.write_bytes(orjson.dumps({**told, "last_row": 1}))
+    assert faults(tmp_path / "copy") == []
+    file.write_bytes(orjson.dumps({**told, "last_row": 2}))
+    assert faults(tmp_path / "copy") == ["journal.db ends with row 1, the manifest says 2"]
 
 
 async def test_a_backup_never_writes_over_another(tmp_path: Path) -> None:

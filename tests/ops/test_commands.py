@@ -23,6 +23,7 @@ ACCEPTED = StateChanged(verb="accept", before=IncidentState.OPEN, after=Incident
 def fact(command_id: str, change: Change, factor: int = 1) -> tuple[tuple[tuple[str, bytes], ...], bytes]:
     """Headers and value of the fact that a command became."""
     told = Fact(
+        actor="a",
         fact_id=f"f-{factor}",
         caused_by=command_id,
         unit="kmp-kalisz",
@@ -74,8 +75,7 @@ async def test_the_answer_is_the_fact(outcomes: Outcomes) -> None:
 
 async def test_the_command_is_written_down_with_its_actor(outcomes: Outcomes) -> None:
     """The body cannot pretend to be somebody else."""
-    journal = Journal()
-    outcomes.expect("dyz/k")
+    journal = Journal(Accepted("d-1", Held.BROKER, repeated=True))
     outcomes.take(FACTS, *fact("dyz/k", ACCEPTED))
     await desk(outcomes, journal).ask("i-1", "dyz", {**BODY, "actor": "somebody-else", "incident_id": "i-9"})
     asked = orjson.loads(journal.documents[0].body)
@@ -84,10 +84,12 @@ async def test_the_command_is_written_down_with_its_actor(outcomes: Outcomes) ->
 
 async def test_a_refusal_has_its_code(outcomes: Outcomes) -> None:
     """The log said no: 409 and why."""
-    outcomes.expect("dyz/k")
+    journal = Journal()
+    asking = asyncio.create_task(desk(outcomes, journal).ask("i-1", "dyz", BODY))
+    await journal.asked.wait()
     refused = CommandRefused(command_id="dyz/k", verb="accept", code=Code.VERSION_CONFLICT)
     outcomes.take(FACTS, *fact("dyz/k", refused))
-    status, said = await desk(outcomes, Journal()).ask("i-1", "dyz", BODY)
+    status, said = await asking
     assert (status, said["code"]) == (409, "version-conflict")
 
 
@@ -104,11 +106,11 @@ async def test_without_a_fact_there_is_an_address(outcomes: Outcomes, monkeypatc
 
 async def test_asked_twice_it_is_one_command(outcomes: Outcomes) -> None:
     """Same key, same document, same answer, whatever facts come later."""
-    journal = Journal()
-    outcomes.expect("dyz/k")
+    journal = Journal(Accepted("d-1", Held.BROKER, repeated=True))
     outcomes.take(FACTS, *fact("dyz/k", ACCEPTED))
     outcomes.take(FACTS, *fact("dyz/k", ACCEPTED, 2))
     answers = [await desk(outcomes, journal).ask("i-1", "dyz", BODY) for _ in range(2)]
+    assert answers[0][1]["fact_id"] == "f-1"
     assert answers[0] == answers[1]
     assert journal.documents[0] == journal.documents[1]
 
@@ -128,3 +130,69 @@ async def test_a_command_of_another_node_is_unknown_here(outcomes: Outcomes) -> 
     """Never "not received": only that this node does not know."""
     status, said = await desk(outcomes, Journal()).later("other")
     assert (status, said["code"]) == (404, "unknown-here")
+
+
+async def test_the_same_key_for_another_command_is_refused_at_once(outcomes: Outcomes) -> None:
+    """Accept, then end with the same key: 409, nothing is written down, and the first one's outcome stands."""
+    journal = Journal(Accepted("d-1", Held.BROKER, repeated=True))
+    outcomes.take(FACTS, *fact("dyz/k", ACCEPTED))
+    asked = desk(outcomes, journal)
+    assert (await asked.ask("i-1", "dyz", BODY))[0] == 200
+    status, said = await asked.ask("i-1", "dyz", {**BODY, "verb": "end"})
+    assert (status, said["code"]) == (409, "key-reused")
+    assert len(journal.documents) == 1
+    assert (await asked.later("dyz/k"))[0] == 200
+
+
+async def test_the_log_refuses_a_used_key_that_this_node_does_not_remember(outcomes: Outcomes) -> None:
+    """A fact of an earlier command under the key is no answer to another one; the first one's outcome stands."""
+    outcomes.take(FACTS, *fact("dyz/k", ACCEPTED))
+    journal = Journal()
+    asked = desk(outcomes, journal)
+    asking = asyncio.create_task(asked.ask("i-1", "dyz", {**BODY, "verb": "end"}))
+    await journal.asked.wait()
+    refused = CommandRefused(command_id="dyz/k", verb="end", code=Code.KEY_REUSED)
+    outcomes.take(FACTS, *fact("dyz/k", refused, 2))
+    status, said = await asking
+    assert (status, said["code"]) == (409, "key-reused")
+    status, said = await asked.later("dyz/k")
+    assert (status, said["fact_id"]) == (200, "f-1")
+
+
+async def test_a_node_that_started_again_knows_what_its_commands_became(outcomes: Outcomes) -> None:
+    """The address that 202 gave stays good: facts of persons are kept, asked for here or not; of reports none is."""
+    outcomes.take(FACTS, *fact("dyz/k", ACCEPTED))
+    headers, value = fact("r-1", ACCEPTED)
+    outcomes.take(FACTS, (*headers, ("ce_reportid", b"r-1")), value)
+    asked = desk(outcomes, Journal())
+    assert (await asked.later("dyz/k"))[0] == 200
+    assert (await asked.later("r-1"))[0] == 404
+
+
+async def test_the_answer_comes_in_time_however_long_the_journal_took(
+    outcomes: Outcomes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What passed until the journal's yes is part of the two seconds."""
+    monkeypatch.setattr("ops.commands.WAIT_SECONDS", 0.05)
+    waits: list[float] = []
+
+    async def of(_: Outcomes, __: str, seconds: float, **___: bool) -> None:
+        waits.append(seconds)
+
+    async def slow(document: Document) -> Settled:
+        await asyncio.sleep(0.06)
+        return Accepted("d-1", Held.JOURNAL)
+
+    monkeypatch.setattr(Outcomes, "of", of)
+    assert (await CommandDesk(slow, lambda *_: "c", outcomes).ask("i-1", "dyz", BODY))[0] == 202
+    assert waits[0] <= 0
+
+
+async def test_a_refused_command_leaves_nothing_behind(outcomes: Outcomes) -> None:
+    """What was not written down is unknown afterwards; what was known of its id before stands."""
+    asked = desk(outcomes, Journal(Refused(Code.JOURNAL_FULL, "full")))
+    assert (await asked.ask("i-1", "dyz", BODY))[0] == 503
+    assert (await asked.later("dyz/k"))[0] == 404
+    outcomes.take(FACTS, *fact("dyz/k", ACCEPTED))
+    assert (await asked.ask("i-1", "dyz", BODY))[0] == 503
+    assert (await asked.later("dyz/k"))[0] == 200

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ops.ledger import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources, balance
+from ops.ledger import balance
+from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
 
 NOW = 1_000_000
 DONE = frozenset({"delivered"})
@@ -16,12 +17,12 @@ DONE = frozenset({"delivered"})
 def sources() -> Sources:
     """Three reports for two recipients or nobody, a refused delivery, a document set aside, a command, a step's bug."""
     rows = (
-        Row("doc-1", "published", ("r1",)),
-        Row("doc-2", "published", ("r2",)),
-        Row("doc-3", "published", ("r3",)),
-        Row("doc-4", "quarantined", ()),
-        Row("doc-5", "published", (), ("c1",)),
-        Row("doc-6", "published", ("r4",)),
+        Row("doc-1", "published", 90, ("r1",)),
+        Row("doc-2", "published", 90, ("r2",)),
+        Row("doc-3", "published", 90, ("r3",)),
+        Row("doc-4", "quarantined", 90, ()),
+        Row("doc-5", "published", 90, (), ("c1",)),
+        Row("doc-6", "published", 90, ("r4",)),
     )
     facts = {
         "f1": FactRow("IncidentOpened", "r1", "r1", 100),
@@ -160,7 +161,7 @@ def test_what_a_moving_stage_has_not_yet_read_is_in_flight() -> None:
 def test_what_the_journal_has_not_published_is_in_flight(state: str) -> None:
     """A row on its way is in flight, whether it was translated already or not."""
     whole = sources()
-    rows = (Row("doc-9", state, ()), Row("doc-8", "received", ("r9",), ("c9",)))
+    rows = (Row("doc-9", state, 90, ()), Row("doc-8", "received", 90, ("r9",), ("c9",)))
     assert whole.journals["intake-1"] is not None
     more = {"intake-1": Journal((*whole.journals["intake-1"].rows, *rows), 10_000)}
     told = balance(replace(whole, journals=more))
@@ -182,7 +183,7 @@ def test_what_came_after_a_source_was_read_is_not_held_against_it() -> None:
 def test_a_published_row_that_is_not_yet_marked_is_in_flight() -> None:
     """The journal notes what a row became a moment after it was published; its facts are no surprise meanwhile."""
     facts = {**sources().facts, "f1": FactRow("IncidentOpened", "r1", "r1", 100, "doc-1")}
-    rows = (*journal("doc-1")["intake-1"].rows, Row("doc-1", "received", ()))  # type: ignore[union-attr]
+    rows = (*journal("doc-1")["intake-1"].rows, Row("doc-1", "received", 90, ()))  # type: ignore[union-attr]
     told = balance(replace(sources(), facts=facts, journals={"intake-1": Journal(rows, 10_000)}))
     assert (told.balanced, told.in_flight) == (True, 1)
 
@@ -194,6 +195,16 @@ def test_a_repeated_report_counts_once() -> None:
     decisions = {**whole.decisions, "f9": DecisionRow("ReportRepeated", "r1", ("repeats",), {}, None, 141)}
     told = balance(replace(whole, facts=facts, decisions=decisions))
     assert (told.balanced, told.accepted, told.repeated) == (True, 6, 1)
+
+
+def test_a_report_known_by_a_repeat_alone_is_named() -> None:
+    """That something came again is no proof that it came: the fact of its arrival must be there."""
+    whole = sources()
+    facts = {**without(whole.facts, "f1"), "f9": FactRow("ReportRepeated", "r1", "r1", 140)}
+    decisions = {**without(whole.decisions, "f1"), "f9": DecisionRow("ReportRepeated", "r1", ("x",), {}, None, 141)}
+    receipts = without(without(whole.receipts, "d1"), "e1")
+    told = balance(replace(whole, facts=facts, decisions=decisions, receipts=receipts))
+    assert (told.balanced, told.missing, told.repeated) == (False, {"in_facts": ["r1"]}, 1)
 
 
 @given(st.sets(st.sampled_from(["d1", "e1", "d2", "d4"])), st.booleans())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from ops import operating, runtime
 from ops.preparing import Prepared
@@ -72,6 +73,41 @@ async def test_a_dead_role_is_started_again_alone(tmp_path: Path) -> None:
     await work
     assert one.pid is None
     assert two.pid is None
+
+
+async def test_a_role_that_cannot_be_started_is_tried_again_and_the_others_live(tmp_path: Path) -> None:
+    """A start that the system refuses (no memory, no process left) is said, passes, and stops nobody else."""
+    programs = {"one": str(tmp_path / "not-there"), "two": sys.executable}
+
+    def command(role: str) -> Sequence[str]:
+        return [programs[role], "-c", WAITS]
+
+    supervisor = Supervisor(_settings(tmp_path), None, tuple(programs), command, _no_cluster)
+    with capture_logs() as told:
+        work = asyncio.create_task(supervisor.run())
+        await until(lambda: len([one for one in told if one["event"] == "role_not_started"]) > 1)
+    assert {one["error"] for one in told if one["event"] == "role_not_started"} == {"ENOENT"}
+    two = supervisor.children["two"].pid
+    assert two is not None
+    programs["one"] = sys.executable
+    await until(lambda: supervisor.children["one"].pid)
+    assert supervisor.children["two"].pid == two
+    supervisor.stop()
+    await work
+
+
+async def test_a_fault_of_the_supervisor_is_no_quiet_end(tmp_path: Path) -> None:
+    """What ends the keeping of a role unasked ends the whole with that error, and the roles with it."""
+
+    def command(role: str) -> Sequence[str]:
+        if role == "two":
+            raise KeyError(role)
+        return [sys.executable, "-c", WAITS]
+
+    supervisor = Supervisor(_settings(tmp_path), None, ("one", "two"), command, _no_cluster)
+    with pytest.raises(KeyError):
+        await supervisor.run()
+    assert supervisor.children["one"].pid is None
 
 
 async def test_everything_ends_on_a_signal(tmp_path: Path) -> None:

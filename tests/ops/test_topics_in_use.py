@@ -69,7 +69,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     def reading(_cluster: Cluster, wanted: Collection[str], _since_ms: int | None = None) -> Any:
         topics.update(wanted)
-        return SimpleNamespace(on=nothing)
+        return SimpleNamespace(on=nothing, emptied=False)
 
     for module in ("ledger_sources", "trace", "quarantine", "delivering.recipient"):
         monkeypatch.setattr(f"ops.{module}.Reading", reading)

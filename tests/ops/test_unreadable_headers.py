@@ -52,7 +52,7 @@ class Topics:
 
     def __call__(self, _cluster: Cluster, topics: Collection[str], _since_ms: int | None = None) -> Any:
         """A reading of some of the topics."""
-        return SimpleNamespace(on=lambda: self._on(topics))
+        return SimpleNamespace(on=lambda: self._on(topics), emptied=False)
 
     async def _on(self, topics: Collection[str]) -> AsyncIterator[tuple[str, list[Any]]]:
         for topic in topics:
@@ -78,7 +78,7 @@ def test_the_console_passes_it_over(name: str, raw: bytes | None) -> None:
 async def test_the_commands_outcomes_pass_it_over(topic: str, name: str, raw: bytes | None) -> None:
     """Who waits for the fact of another record gets it."""
     outcomes = Outcomes()
-    outcomes.expect("dyz/k")
+    outcomes.expect("dyz/k", "digest")
     headers, value = fact("dyz/k", ACCEPTED)
     outcomes.take(topic, spoilt(headers, name, raw), value)
     assert (outcomes.units, await outcomes.of("dyz/k", 0)) == ({}, None)
@@ -89,7 +89,7 @@ async def test_the_commands_outcomes_pass_it_over(topic: str, name: str, raw: by
 async def test_a_fact_that_is_none_is_passed_over() -> None:
     """The headers of a fact with another value: nobody's answer, and no stop at this place for ever."""
     outcomes = Outcomes()
-    outcomes.expect("dyz/k")
+    outcomes.expect("dyz/k", "digest")
     headers, value = fact("dyz/k", ACCEPTED)
     outcomes.take(FACTS, headers, b"{}")
     outcomes.take(FACTS, headers, value)
@@ -133,12 +133,13 @@ async def test_the_ledger_passes_it_over(raw: bytes | None, monkeypatch: pytest.
     }
     monkeypatch.setattr(ledger_sources, "Reading", Topics(lying))
     cluster = Cluster("nowhere:9092")
-    facts, since_ms = await ledger_sources._facts(cluster)
-    decisions, _ = await ledger_sources._decisions(cluster)
+    facts, since_ms = await ledger_sources._facts(ledger_sources._Whole(cluster, FACTS))
+    decisions, _ = await ledger_sources._decisions(ledger_sources._Whole(cluster, DECISIONS))
     assert (list(facts), since_ms, facts["f-1"].kind) == (["f-1"], 0, "delivered")
     assert list(decisions) == ["f-1"]
     assert await ledger_sources._receipts(cluster) == {"d-1": (frozenset({"delivered"}), 2)}
-    assert [one.delivery_id for one in await ledger_sources._aside(cluster)] == ["d-1"] * 3
+    aside, _ = await ledger_sources._aside(ledger_sources._Whole(cluster, QUARANTINE))
+    assert [one.delivery_id for one in aside] == ["d-1"] * 3
 
 
 @UNREADABLE

@@ -1,8 +1,11 @@
 """Commands: done once, or refused with a code and without effect."""
 
+from datetime import timedelta
+
 import pytest
 
 from schemas.errors import Code
+from schemas.incident import IncidentState
 from schemas.report import Urgency
 from streams.incidents import processor
 from tests.streams.incident_log import (
@@ -53,6 +56,32 @@ def test_the_same_command_again_gets_the_same_facts(territory, incident_id):
         territory.put(again)
         assert [one.value for one in territory.outputs] == [first, second]
     assert territory.memory.get(f"i|{UNIT}|{incident_id}").summary == before
+
+
+def test_another_command_under_a_used_id_is_refused(territory, incident_id):
+    """Accept, then end with the same key: the end is refused and said to be, the same each time; the accept stands."""
+    accept, end = command("a", "accept", incident_id), command("a", "end", incident_id)
+    accepted = territory.put(accept)
+    told = territory.put(end)
+    assert refusal(told) is Code.KEY_REUSED
+    assert told[0].fact_id != accepted[0].fact_id
+    assert told[0].caused_by == end.command_id
+    assert territory.summary(incident_id).state is IncidentState.ACCEPTED
+    territory.reload()
+    territory.at(60)
+    assert territory.put(end) == told
+    later = accept.model_copy(update={"asked_at": accept.asked_at + timedelta(seconds=60)})
+    assert territory.put(later) == accepted
+
+
+def test_an_answer_kept_before_digests_were_is_still_given(territory, incident_id):
+    """The state of an earlier version loads, and what it answered it answers again."""
+    accept = command("a", "accept", incident_id)
+    accepted = territory.put(accept)
+    del territory.memory.values[f"d|{UNIT}|{accept.command_id}"]
+    territory.reload()
+    assert territory.put(accept) == accepted
+    assert f"d|{UNIT}|{accept.command_id}" not in territory.memory.values
 
 
 def test_expected_version(territory, incident_id):

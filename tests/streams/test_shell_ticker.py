@@ -41,13 +41,15 @@ class Sink:
 
 
 def make(holder, clock, sink=None, **changes):
-    """A ticker whose clock is a list of one number."""
+    """A ticker whose clock is a list of one number, or of two: what the wall says and what has passed."""
     told = {"due": lambda state: state, "tick": lambda n, at: Output("in", b"%d" % n, b"%d" % at), **changes}
     processor = Processor(
         name="p", input="in", outputs=(), step=lambda *_: Outcome(), encode=lambda _: b"", decode=bytes, **told
     )
     settings = ShellSettings(bootstrap_servers="", prefix="x.")
-    return Ticker(processor, holder, settings, producer=lambda _: sink, now_ms=lambda: clock[0])
+    return Ticker(
+        processor, holder, settings, producer=lambda _: sink, now_ms=lambda: clock[0], passed_ms=lambda: clock[-1]
+    )
 
 
 def test_a_due_deadline_is_ticked_at_once_and_then_once_a_second_until_it_was_stepped():
@@ -55,7 +57,7 @@ def test_a_due_deadline_is_ticked_at_once_and_then_once_a_second_until_it_was_st
     ticker = make(Holder(p0=5000), clock := [5000])
     for at, wanted in ((5000, 1), (5300, 0), (5900, 0), (6000, 1)):
         clock[0] = at
-        found = ticker.wanted(at)
+        found = ticker.wanted(at, at)
         assert len(found) == wanted, at
         for partition, _ in found:
             ticker._last[partition] = at
@@ -71,7 +73,7 @@ def test_a_pending_deadline_is_ticked_every_ten_seconds_and_when_it_comes():
 
 
 def _tick(ticker, now):
-    found = ticker.wanted(now)
+    found = ticker.wanted(now, now)
     for partition, _ in found:
         ticker._last[partition] = now
     return found
@@ -93,11 +95,41 @@ async def test_ticks_go_to_the_partition_itself_and_a_refused_one_is_tried_again
     sink, clock = Sink(), [5000]
     ticker = make(Holder(p3=0), clock, sink)
     sink.refuse = True
-    await ticker.look(sink)
+    await ticker.look()
     sink.refuse = False
     clock[0] = 5250
-    await ticker.look(sink)
+    await ticker.look()
     assert (sink.sent, ticker.written) == ([("x.in", 3, b"5250")], 1)
+
+
+async def test_a_producer_that_failed_is_never_used_again():
+    """An idempotent producer that failed once may fail for ever: it is closed, and the next tick takes a new one."""
+    made = []
+
+    def producer(_):
+        made.append(Sink())
+        made[-1].refuse = len(made) == 1
+        return made[-1]
+
+    plain = make(Holder(p3=0), [5000])
+    ticker = Ticker(plain._processor, plain._holder, plain._settings, producer=producer)
+    await ticker.look()
+    await ticker.look()
+    assert [(one.open, len(one.sent)) for one in made] == [(0, 0), (1, 1)]
+
+
+async def test_a_wall_clock_that_is_set_back_stops_no_ticks():
+    """An hour back: the ticks come in their rhythm all the same, telling what the clock says."""
+    hour = 3_600_000
+    sink, clock = Sink(), [5 * hour, 1000]
+    ticker = make(Holder(p0=5 * hour), clock, sink)
+    await ticker.look()
+    clock[:] = [4 * hour, 2000]
+    await ticker.look()
+    assert len(sink.sent) == 1
+    clock[:] = [4 * hour + 9000, 11_000]
+    await ticker.look()
+    assert [value for _, _, value in sink.sent] == [b"%d" % (5 * hour), b"%d" % (4 * hour + 9000)]
 
 
 async def test_it_stops_when_told_and_closes_its_producer():

@@ -86,7 +86,7 @@ def test_an_emergency_feed_alarms_louder(emergency, loud):
     desk.pass_to(10)
     (alarm,) = desk.alarms
     assert isinstance(alarm, Alarm)
-    assert (alarm.alarm_class, alarm.subject, alarm.raised_at) == (loud, "cpr", moment(AT_MS + 10_000))
+    assert (alarm.alarm_class, alarm.subject, alarm.raised_at) == (loud, "cpr@n", moment(AT_MS + 10_000))
 
 
 def test_down_is_told_after_a_minute():
@@ -161,7 +161,7 @@ def test_a_feed_configured_away_leaves():
     """A tombstone ends its alarms and forgets it; twice is once."""
     desk = Desk()
     desk.say(0, state=FeedState.DENIED)
-    gone = Record(FEEDS, 0, 0, b"cpr", None, (), AT_MS + 1)
+    gone = Record(FEEDS, 0, 0, b"cpr@n", None, (), AT_MS + 1)
     assert desk.see(gone) == [("feed-down", False)]
     assert desk.due_in() is None
     assert desk.see(gone) == []
