@@ -15,7 +15,7 @@ from streams.categories import Catalogue
 from streams.contract import Processor
 from streams.gazetteer import Gazetteer
 from streams.incident_reference import IncidentsReference
-from streams.lifecycle import OFFICER, PARTNER
+from streams.lifecycle import OFFICER, PARTNER, SYSTEM
 from streams.loading import read_yaml
 from streams.normalise import NormaliseReference, SourceRule
 from streams.route import RouteReference
@@ -141,12 +141,16 @@ def incidents_of(settings: Settings, catalogue: Catalogue, places: Territory | N
 
 
 def _roles(settings: Settings) -> Mapping[str, str]:
-    """Far systems act as partners, accounts with the role officer as officers."""
+    """Far systems act as partners, accounts with the role officer as officers.
+
+    Every other account as the system, which may only ask for a delivery again: an actor without a role here would be
+    taken for an officer.
+    """
     partners = {
         name for one in settings.sources for name in (one.name, getattr(one.settings, "far_system", "")) if name
     }
-    officers = {one.name for one in settings.accounts if OFFICER in one.roles}
-    return {**dict.fromkeys(partners, PARTNER), **dict.fromkeys(officers, OFFICER)}
+    accounts = {one.name: OFFICER if OFFICER in one.roles else SYSTEM for one in settings.accounts}
+    return {**dict.fromkeys(partners, PARTNER), **accounts}
 
 
 def _source_rule(one: Instance) -> SourceRule:
