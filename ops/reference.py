@@ -134,8 +134,8 @@ def incidents_of(settings: Settings, catalogue: Catalogue, places: Territory | N
         weights=_text(file, "correlation.file") if file else None,
         deadlines=settings.deadlines.model_dump(),
         practice=settings.practice.model_dump(),
-        # A wall clock is what a territory has anyway, unless its first report was fed history.
-        clocks={name: unit.clock for name, unit in units.items() if unit.clock != "wall"},
+        # `wall` too: otherwise a territory's first report sets its clock, and fed history must not set a real one's.
+        clocks={name: unit.clock for name, unit in units.items()},
         roles=_roles(settings),
     )
 

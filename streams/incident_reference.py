@@ -37,7 +37,9 @@ class PracticeShape(Shape):
 
 @dataclass(frozen=True)
 class IncidentsReference:
-    """What decides. `clocks` fixes a territory's clock by unit, otherwise its first report does; `roles` by actor."""
+    """What decides. `clocks` fixes the clock of each configured unit; any other territory gets its first report's.
+    `roles` by actor.
+    """
 
     catalogue: Catalogue
     weights: Weights

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors.file.mapping import load
 from ops.reference import references
 from ops.settings import Settings
 from ops.settings_parts import Account, CataloguePart, CorrelationPart, RoutingPart, TerritoryPart
 from schemas.errors import Code, Misconfigured
 from streams.incidents import processor
-from tests.streams.incident_log import Territory, command, incident_of, kinds, report
+from tests.streams.incident_log import UNIT, Territory, command, incident_of, kinds, place, report
 
 
 def test_the_built_in_data_is_whole() -> None:
@@ -36,6 +37,21 @@ def test_only_officers_decide_on_incidents() -> None:
     again = command("again", "redeliver", incident_id, actor="night-shift", delivery_id="d")
     assert kinds(territory.put(again)) == ["DeliveryRequested"]
     assert kinds(territory.put(command("go", "accept", incident_id, actor="desk"))) == ["StateChanged"]
+
+
+def test_fed_history_never_sets_a_real_clock() -> None:
+    """A configured unit keeps its clock whatever comes first; a fed file's own territory goes by its records."""
+    settings = Settings(connectors={})
+    found = references(settings).incidents
+    assert found.clocks == {UNIT: "wall"}
+    territory = Territory(processor(found))
+    territory.put(report("fed", seconds=-300_000_000, clock="records"))
+    incident_id = incident_of(territory.put(report("real", at=place(9_000))))
+    assert incident_id in [fact.incident_id for fact in territory.tick(46) if fact.change.kind == "DeadlinePassed"]
+    fed = load("montgomery911")
+    told = report("old", seconds=-300_000_000, unit=fed.unit or "", clock=fed.clock)
+    (opened,) = territory.put(told)
+    assert (opened.unit, opened.at) == ("montgomery", told.event_at)
 
 
 def test_wrong_files_are_named_together(tmp_path: Path) -> None:
