@@ -1,6 +1,8 @@
 """Reports that persons move: merging, unlinking, linking, and handing over to another unit."""
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.errors import Code
 from schemas.report import Urgency
@@ -8,7 +10,9 @@ from schemas.summary import IncidentState, IncidentSummary
 from schemas.topics import LOG
 from schemas.wire import payload
 from tests.streams.incident_log import (
+    THERE,
     UNIT,
+    Country,
     Territory,
     command,
     identity,
@@ -17,8 +21,6 @@ from tests.streams.incident_log import (
     place,
     report,
 )
-
-THERE = "kpp-pleszew"
 
 
 @pytest.fixture
@@ -153,28 +155,6 @@ def test_merge_of_a_large_incident(territory, incident_id):
 # Hand-over
 
 
-class Country:
-    """Several territories in one partition, with what one writes into another's log."""
-
-    def __init__(self):
-        self.territory = Territory()
-
-    def put(self, one, **extensions):
-        """Step the record, and then what it wrote to the log, until nothing is left."""
-        facts = self.territory.put(one, **extensions)
-        waiting = self._written()
-        while waiting:
-            output = waiting.pop(0)
-            facts += self.territory.step(output.value, output.headers)
-            waiting += self._written()
-        return facts
-
-    def _written(self):
-        found = [one for one in self.territory.outputs if one.topic == LOG]
-        self.territory.outputs = [one for one in self.territory.outputs if one.topic != LOG]
-        return found
-
-
 @pytest.mark.parametrize("receiver", [UNIT, THERE])
 def test_hand_over_and_receive(receiver):
     """The incident goes to the other log with its id; until received the sender answers; then all is forwarded."""
@@ -201,6 +181,104 @@ def test_hand_over_and_receive(receiver):
     assert summary(incident_id).state is IncidentState.DISPATCHED
     assert {fact.fact_id for fact in again} <= {
         fact.fact_id for fact in again if fact.change.kind == "IncidentReceived"
+    }
+
+
+def handed_over(country, incident_id, there=THERE, here=UNIT):
+    """The incident goes from one unit to the other and is received there."""
+    number = country.territory.offset
+    country.put(command(f"give {number}", "hand-over", incident_id, unit=here, to_unit=there))
+    country.put(command(f"take {number}", "receive", incident_id, unit=here))
+
+
+def test_merging_what_came_by_hand_over():
+    """Reports that another log holds go along: counted, named one by one, never by the incident's id."""
+    country = Country()
+    theirs = incident_of(country.put(report("one", references=(("cpr_id", "1"),), system="psp")))
+    country.put(report("two", thread="one"))
+    country.put(report("three", thread="one"))
+    handed_over(country, theirs)
+    country.put(report("four", thread="one"))
+    ours = incident_of(country.put(report("own", unit=THERE, at=place(9_000))))
+    facts = country.put(command("all", "link", theirs, unit=THERE, target_id=ours))
+    linked = [fact for fact in facts if fact.change.kind == "ReportLinked"]
+    assert [fact.change.report_id for fact in linked] == [identity(name) for name in ("one", "two", "three", "four")]
+    kept = country.territory.summary(ours)
+    assert (kept.reports, kept.sources, kept.unread) == (5, {"cpr": 4, "psp": 1}, 4)
+    assert kept.first_reports == tuple(identity(name) for name in ("own", "one", "two", "three", "four"))
+    assert [(one.system, one.id) for one in kept.references][:1] == [("cpr_id", "1")]
+    assert {fact.incident_id for fact in country.put(report("five", thread="one"))} == {ours}
+
+
+def test_merging_what_is_older_than_the_memory_of_reports(territory):
+    """Single reports are forgotten after the seen window, and still count where their incident goes."""
+    old = incident_of(territory.put(report("one", references=(("cpr_id", "1"),))))
+    day = 86_400
+    for at in range(1, 20):
+        territory.at(at * day).put(command(f"r{at}", "read", old))
+    territory.put(report("two", thread="two", seconds=19 * day, at=place(9_000)))
+    new = territory.homes()[identity("two")]
+    assert not [key for key in territory.memory.values if key.endswith(identity("one"))], "forgotten"
+    facts = territory.put(command("all", "link", old, target_id=new))
+    assert identity("one") in [fact.change.report_id for fact in facts if fact.change.kind == "ReportLinked"]
+    assert territory.summary(new).reports == 2
+    assert territory.summary(new).first_reports == (identity("two"), identity("one"))
+
+
+def test_merging_reports_that_nobody_can_name():
+    """The forty that its summary lists are gone, the others stay with the sender: they are counted all the same."""
+    country = Country()
+    theirs = incident_of(country.put(report("r0", thread="big")))
+    for at in range(1, 42):
+        country.put(report(f"r{at}", thread="big", order=at))
+    listed = country.territory.summary(theirs)
+    for report_id in (*listed.first_reports, *listed.last_reports):
+        country.put(command(f"out {report_id}", "unlink", theirs, report_id=report_id, reason="another thing"))
+    handed_over(country, theirs)
+    ours = incident_of(country.put(report("own", unit=THERE, at=place(9_000))))
+    facts = country.put(command("all", "link", theirs, unit=THERE, target_id=ours))
+    assert kinds(facts) == ["StateChanged", "StateChanged"]
+    assert [(fact.incident_id, fact.summary.state) for fact in facts] == [(ours, "accepted"), (theirs, "merged")]
+    kept = country.territory.summary(ours)
+    assert (kept.reports, kept.sources, kept.first_reports) == (3, {"cpr": 3}, (identity("own"),))
+
+
+moves = st.lists(
+    st.one_of(
+        st.tuples(st.just("report"), st.integers(0, 11), st.integers(0, 3)),
+        st.tuples(st.just("hand-over"), st.integers(0, 3), st.none()),
+        st.tuples(st.just("merge"), st.integers(0, 3), st.integers(0, 3)),
+    ),
+    max_size=25,
+)
+
+
+@given(moves)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_report_is_lost_between_units(moves):
+    """Handed to and fro and merged: every report is in one incident, which names and counts it and its references."""
+    country, came = Country(), dict[str, str]()
+    summary = country.territory.summary
+    ids = [incident_of(country.put(report(f"first {at}", thread=f"t{at}", at=place(at * 9_000)))) for at in range(4)]
+    for at, (what, one, other) in enumerate(moves):
+        if what == "report":
+            told = report(f"r{one}", thread=f"t{other}", references=(("jed", f"r{one}"),))
+            came.setdefault(told.report.report_id, f"r{one}")
+            country.put(told)
+            continue
+        here = summary(ids[one]).unit
+        if what == "hand-over":
+            handed_over(country, ids[one], THERE if here == UNIT else UNIT, here)
+        else:
+            country.put(command(f"m{at}", "link", ids[one], unit=here, target_id=ids[other]))
+    live = [one for one in map(summary, ids) if one.merged_into is None]
+    listed = [report_id for one in live for report_id in (*one.first_reports, *one.last_reports)]
+    assert len(listed) == sum(one.reports for one in live) == sum(sum(one.sources.values()) for one in live)
+    assert set(listed) == {*came, *(identity(f"first {at}") for at in range(4))}
+    assert {one.id for held in live for one in held.references if one.system == "jed"} == set(came.values())
+    homes = country.territory.homes()
+    assert {report_id: homes[report_id] for report_id in listed} == {
+        report_id: one.incident_id for one in live for report_id in (*one.first_reports, *one.last_reports)
     }
 
 
