@@ -108,15 +108,19 @@ class Country:
 
     def put(self, one: Message, **extensions: str) -> list[Any]:
         """Step the record, and then what it wrote to the log, until nothing is left."""
-        facts = self.territory.put(one, **extensions)
-        waiting = self._written()
+        return self.territory.put(one, **extensions) + self.play(self.written())
+
+    def play(self, waiting: list[Output]) -> list[Any]:
+        """Step these records of the log, and then what they wrote to it."""
+        facts: list[Any] = []
         while waiting:
             output = waiting.pop(0)
             facts += self.territory.step(output.value, output.headers)
-            waiting += self._written()
+            waiting += self.written()
         return facts
 
-    def _written(self) -> list[Output]:
+    def written(self) -> list[Output]:
+        """What was written to the log since the last time."""
         found = [one for one in self.territory.outputs if one.topic == LOG]
         self.territory.outputs = [one for one in self.territory.outputs if one.topic != LOG]
         return found

@@ -309,6 +309,24 @@ def test_handed_back():
     assert country.put(report("two", thread="one"))[0].unit == UNIT
 
 
+@pytest.mark.parametrize("last", [UNIT, "kpp-konin"])
+def test_a_report_crosses_an_incident_on_its_way_back(last):
+    """Forwarded while the incident was handed back, and perhaps on: the report follows it and joins it, once."""
+    country = Country()
+    incident_id = incident_of(country.put(report("one")))
+    handed_over(country, incident_id)
+    assert country.territory.put(report("two", thread="one")) == [], "on its way to the other unit"
+    (crossing,) = country.written()
+    handed_over(country, incident_id, UNIT, THERE)
+    if last != UNIT:
+        handed_over(country, incident_id, last, UNIT)
+    facts = country.play([crossing])
+    assert [(fact.change.kind, fact.unit, fact.incident_id) for fact in facts] == [("ReportLinked", last, incident_id)]
+    assert country.territory.summary(incident_id).reports == 2
+    assert kinds(country.play([crossing])) == ["ReportRepeated"], "forwarded twice is joined once"
+    assert country.territory.summary(incident_id).reports == 2
+
+
 def test_not_received_in_time(territory, incident_id):
     """Nobody receives for two minutes: the sender is told; taking it back clears the flag."""
     territory.put(command("go", "hand-over", incident_id, to_unit=THERE))
