@@ -113,7 +113,8 @@ def _go_on(turn: Turn, command: Command, incident: Incident) -> Code | None:
         resource=command.resource,
     )
     if verb is Verb.REOPEN:
-        following = replace(following, asking_ms=turn.now_ms)
+        following = replace(incident_moves.woken(turn, following), asking_ms=turn.now_ms)
+        changes["dormant"] = False
         changes["flags"] = tuple(flag for flag in summary.flags if flag != UNANSWERED)
         deadlines.asking(turn, following)
     turn.tell(change, following, **changes)

@@ -198,17 +198,17 @@ def _take_reports(turn: Turn, incident: Incident, target: Incident, change: Stat
             at += 1
         if report_id != ids[-1]:
             turn.also(_by_person(report_id), summary.incident_id, summary.mode.value)
-    target = replace(_woken(turn, target), next_report=at)
+    target = replace(woken(turn, target), next_report=at)
     changes = united(summary, incident.summary, ids) | _taken_over(summary, incident.summary)
     if not ids:
         return turn.tell(change, target, **changes, state=change.after)
     return turn.tell(_by_person(ids[-1]), target, **changes)
 
 
-def _woken(turn: Turn, target: Incident) -> Incident:
-    """The target as a candidate again: something new is known of it."""
-    awake = replace(target, news_ms=turn.now_ms)
-    if not target.summary.dormant:
+def woken(turn: Turn, incident: Incident) -> Incident:
+    """The incident as a candidate again, because something new is known of it; not told and not saved yet."""
+    awake = replace(incident, news_ms=turn.now_ms)
+    if not incident.summary.dormant:
         return awake
     deadlines.watching(turn, awake)
     return incident_grid.stand(turn, awake)
