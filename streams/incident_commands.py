@@ -133,7 +133,7 @@ def _stages(turn: Turn, command: Command, incident: Incident) -> tuple[StageTime
 def _hand_over(turn: Turn, command: Command, incident: Incident) -> Code | None:
     if not command.to_unit:
         return Code.FIELD_MISSING
-    if command.to_unit == turn.unit:
+    if command.to_unit == turn.unit or not turn.reference.knows(command.to_unit):
         return Code.FIELD_INVALID
     following = replace(incident, handed_ms=turn.now_ms, news_ms=turn.now_ms)
     flags = tuple(flag for flag in incident.summary.flags if flag != NOT_RECEIVED)

@@ -55,6 +55,10 @@ class IncidentsReference:
         """Digest of each reference data set that decides."""
         return {"catalogue": self.catalogue.version, "weights": self.weights.version}
 
+    def knows(self, unit: str) -> bool:
+        """Whether the unit is a configured one; where none is, any may be."""
+        return not self.clocks or unit in self.clocks
+
     def category(self, code: str) -> Category:
         """The category of this code; `unknown` for any other text."""
         return self.catalogue.category(code)

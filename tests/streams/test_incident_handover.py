@@ -8,6 +8,7 @@ from schemas.errors import Code
 from schemas.summary import IncidentState, IncidentSummary
 from schemas.topics import LOG
 from schemas.wire import payload
+from streams.incidents import processor
 from tests.streams.incident_log import (
     THERE,
     UNIT,
@@ -18,6 +19,7 @@ from tests.streams.incident_log import (
     incident_of,
     kinds,
     place,
+    reference,
     report,
 )
 
@@ -213,6 +215,16 @@ def test_not_received_in_time(territory, incident_id):
 def test_hand_over_refused(territory, incident_id, to_unit, code):
     """To nobody, or to oneself, nothing is handed over."""
     assert refusal(territory.put(command("x", "hand-over", incident_id, to_unit=to_unit))) is code
+
+
+def test_hand_over_to_a_unit_that_is_not_configured():
+    """Nobody would ever receive it there: refused where units are configured."""
+    territory = Territory(processor(reference(clocks={UNIT: "wall", THERE: "wall"})))
+    incident_id = incident_of(territory.put(report("one")))
+    wrong = command("wrong", "hand-over", incident_id, to_unit="kpp-plezsew")
+    assert refusal(territory.put(wrong)) is Code.FIELD_INVALID
+    right = command("right", "hand-over", incident_id, to_unit=THERE)
+    assert kinds(territory.put(right)) == ["IncidentHandedOver"]
 
 
 def test_every_record_to_another_log_can_be_read(territory, incident_id):
