@@ -132,6 +132,19 @@ def test_link_refused(territory, incident_id, rest, code):
     assert refusal(territory.put(command("x", "link", incident_id, **rest))) is code
 
 
+def test_the_trace_of_a_report_shows_its_moves(territory, incident_id):
+    """Each fact by which a person moves a report bears its id in the headers, as its arrival did."""
+    territory.put(report("two", thread="one"))
+    other = incident_of(territory.put(report("far", at=place(9_000))))
+    territory.outputs.clear()
+    territory.put(command("out", "unlink", incident_id, report_id=identity("two"), reason="another thing"))
+    territory.put(command("all", "link", incident_id, target_id=other))
+    named = [
+        dict(one.headers).get("ce_reportid", b"").decode() for one in territory.outputs if one.topic == "incident.facts"
+    ]
+    assert named == [identity("two"), identity("two"), identity("one"), ""], "taken out, opened, merged, and the merge"
+
+
 def test_merge_of_a_large_incident(territory, incident_id):
     """1,000 reports are moved one by one; only the last fact carries the summary."""
     for at in range(1_000):
