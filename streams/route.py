@@ -18,10 +18,10 @@ from schemas.incident import Fact
 from schemas.report import Mode, Urgency
 from schemas.topics import DECISIONS, FACTS, LANES, outbox
 from schemas.wire import derived_id, type_name
-from streams.bounded import remember
 from streams.contract import Outcome, Output, Processor, Record, State
 from streams.emit import attributes, moment, output
 from streams.modes import allowed
+from streams.route_memory import Deliveries
 from streams.route_subject import Subject, body, decide, subject
 from streams.routing import Named, Routing
 
@@ -32,7 +32,10 @@ _MODES: Final = frozenset(mode.value for mode in Mode)
 
 @dataclass(frozen=True)
 class RouteReference:
-    """The tree, what the installation is, and of how many deliveries the last one is kept for sending again."""
+    """The tree, what the installation is, and for how many pairs of incident and recipient the last delivery is kept.
+
+    With it goes what was urgent once, and what can be sent again.
+    """
 
     routing: Routing
     mode: Mode = Mode.REAL
@@ -88,24 +91,21 @@ def _routed(
     allowed(Mode(one.view.mode), reference.mode)
     now = moment(record.timestamp_ms)
     decision = decide(reference.routing, one)
-    puts: dict[str, object] = {}
-    deletes: list[str] = []
+    memory = Deliveries(state, reference.remembered_deliveries)
     outputs: list[Output] = []
     deliveries: dict[str, str] = {}
     for named in decision.named:
-        key = f"d|{one.id}|{named.recipient}"
-        before = state.get(key)
+        before = memory.last(one.id, named.recipient)
         urgent = bool(before and before["u"]) or one.view.urgency == Urgency.URGENT
         delivery = _delivery(fact, one, named, reference.routing, now, urgent=urgent)
         sent = _sent(delivery, told, now)
         outputs.append(sent)
         deliveries[named.recipient] = delivery.delivery_id
-        if before is None and (oldest := remember(state, "d", key, reference.remembered_deliveries, puts)):
-            deletes.append(oldest)
-        puts[key] = {"u": urgent, "id": delivery.delivery_id, "b": (sent.value or b"").decode()}
+        text = (sent.value or b"").decode()
+        memory.keep(one.id, named.recipient, delivery.delivery_id, text, urgent=urgent)
     longest = max((named.deadline_seconds for named in decision.named if named.deadline_seconds), default=None)
     outputs.append(_decided(fact, one, decision.rules, deliveries, reference.routing.version, longest, told, now))
-    return Outcome(outputs, puts, deletes)
+    return Outcome(outputs, memory.puts, memory.deletes)
 
 
 def _delivery(
@@ -194,18 +194,19 @@ def _decided(
 def _again(
     state: State, record: Record, told: dict[str, str], fact: dict[str, Any], reference: RouteReference
 ) -> Outcome:
-    """Send a delivery again under the same id. What is no longer held is said so: rule `delivery-forgotten`."""
+    """Send a delivery again under the same id, whatever it was about.
+
+    What is no longer held, or has no recipient any more, is said so: rule `delivery-forgotten`.
+    """
     one = subject(fact, told["mode"])
     now = moment(record.timestamp_ms)
-    wanted = fact["change"].get("delivery_id")
+    kept = Deliveries(state, reference.remembered_deliveries).by_id(str(fact["change"].get("delivery_id")))
     outputs: list[Output] = []
     deliveries: dict[str, str] = {}
-    for recipient in sorted(reference.routing.recipients):
-        kept = state.get(f"d|{one.id}|{recipient}")
-        if kept and kept["id"] == wanted:
-            sent = _sent(Delivery.model_validate_json(kept["b"]), told, now)
-            outputs.append(sent._replace(value=kept["b"].encode()))
-            deliveries[recipient] = kept["id"]
+    delivery = Delivery.model_validate_json(kept["b"]) if kept else None
+    if kept and delivery and delivery.recipient in reference.routing.recipients:
+        outputs.append(_sent(delivery, told, now)._replace(value=kept["b"].encode()))
+        deliveries[delivery.recipient] = delivery.delivery_id
     rules = ("delivery-again",) if deliveries else ("delivery-forgotten",)
     outputs.append(_decided(fact, one, rules, deliveries, reference.routing.version, None, told, now))
     return Outcome(outputs)

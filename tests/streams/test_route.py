@@ -13,7 +13,6 @@ from schemas.finding import Finding, FindingCode
 from schemas.incident import (
     CommandRefused,
     DeadlinePassed,
-    DeliveryRequested,
     Fact,
     IncidentDormant,
     IncidentOpened,
@@ -139,53 +138,6 @@ def test_tests_never_reach_a_real_recipient():
     with pytest.raises(Rejected) as caught:
         stepped(of_mode(Mode.EXERCISE))
     assert caught.value.code is Code.MODE_MIXED
-
-
-def test_urgency_is_sticky():
-    """Once urgent, always urgent for that recipient and incident; another incident is not touched."""
-    one = processor(RouteReference(small()))
-    memory = Memory(one)
-    calm = summary(urgency=Urgency.ORDINARY)
-    topics = [
-        memory.step(told(fact)).outputs[0].topic
-        for fact in (
-            opened(fact_id="1", summary=calm),
-            opened(fact_id="2"),
-            opened(fact_id="3", summary=calm),
-            opened(fact_id="4", incident_id="i-2", summary=calm),
-        )
-    ]
-    assert topics == ["outbox.a.routine", "outbox.a.urgent", "outbox.a.urgent", "outbox.a.routine"]
-
-
-def test_the_same_delivery_goes_again():
-    """Asked for again: the same bytes under the same id, and a decision that names it."""
-    one = processor(RouteReference(small()))
-    memory = Memory(one)
-    first = memory.step(told(opened())).outputs[0]
-    wanted = attribute(first.headers, "deliveryid") or ""
-    change = DeliveryRequested(delivery_id=wanted, actor="reconciler")
-    again, decided = memory.step(told(opened(fact_id="f-9", change=change))).outputs
-    assert (again.topic, again.key, again.value) == (first.topic, first.key, first.value)
-    assert attribute(again.headers, "deliveryid") == wanted
-    decision = payload(decided.headers, decided.value)
-    assert isinstance(decision, RoutingDecided)
-    assert (decision.rules, decision.deliveries) == (("delivery-again",), {"a": wanted})
-    unknown = DeliveryRequested(delivery_id="other", actor="reconciler")
-    (decided,) = memory.step(told(opened(fact_id="f-10", change=unknown))).outputs
-    decision = payload(decided.headers, decided.value)
-    assert isinstance(decision, RoutingDecided)
-    assert (decision.rules, decision.deliveries) == (("delivery-forgotten",), {})
-
-
-def test_memory_of_deliveries_is_bounded():
-    """Only the last delivery per incident and recipient is kept, and only of so many."""
-    one = processor(RouteReference(small(), remembered_deliveries=4))
-    memory = Memory(one)
-    for number in range(30):
-        memory.step(told(opened(fact_id=f"f-{number}", incident_id=f"i-{number}")))
-    assert len([key for key in memory.values if key.startswith("d|")]) == 4
-    assert len(memory.values) == 4 + 4 + 1
 
 
 def test_notices_are_routed_in_order_of_time():
