@@ -132,6 +132,18 @@ def test_link_refused(territory, incident_id, rest, code):
     assert refusal(territory.put(command("x", "link", incident_id, **rest))) is code
 
 
+def test_a_merge_keeps_the_summary_within_its_bounds(territory):
+    """Of the merged incident's sources only those are added that there is room for; its reports count all the same."""
+    for at in range(50):
+        territory.put(report(f"r{at}", thread="many", order=at, system=f"s{at}"))
+    many = territory.homes()[identity("r0")]
+    other = incident_of(territory.put(report("far", at=place(9_000), system="s3")))
+    territory.put(report("far too", thread="far", system="one more"))
+    territory.put(command("all", "link", other, target_id=many))
+    summary = territory.summary(many)
+    assert (summary.reports, len(summary.sources), summary.sources["s3"]) == (52, 50, 2)
+
+
 def test_the_trace_of_a_report_shows_its_moves(territory, incident_id):
     """Each fact by which a person moves a report bears its id in the headers, as its arrival did."""
     territory.put(report("two", thread="one"))

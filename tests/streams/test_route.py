@@ -164,6 +164,7 @@ def test_what_is_no_fact_is_set_aside():
         on_topic(report()),
         told(opened())._replace(value=b"{"),
         told(opened())._replace(value=b"[]"),
+        told(opened())._replace(value=b'{"fact_id":1,"change":{"kind":"IncidentDormant"},"at":"x"}'),
         on_topic(opened(), FACTS),
         on_topic(opened(), FACTS, mode="odd"),
     ):
