@@ -13,6 +13,7 @@ from ops.invocation import run, settings_of
 from ops.settings import Settings
 from schemas.command import Verb
 from schemas.errors import Code, Unavailable
+from schemas.report import Mode
 
 TOKEN: Final = "SZTAB_TOKEN"  # noqa: S105 - the variable's name
 SECONDS: Final = 10.0
@@ -22,6 +23,7 @@ SECONDS: Final = 10.0
 @click.argument("verb", type=click.Choice([verb.value for verb in Verb]))
 @click.argument("incident")
 @click.option("--unit", help="Responsible unit; needed only for an incident the intake has not heard of.")
+@click.option("--mode", type=click.Choice([one.value for one in Mode]), help="The incident's, where it is a test.")
 @click.option("--reason", help="Why; compulsory for refuse, reject and unlink.")
 @click.option("--report", "report_id", help="The report, for link and unlink.")
 @click.option("--target", "target_id", help="The other incident, for link, confirm and reject.")

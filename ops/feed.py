@@ -201,10 +201,7 @@ class _Feeding:
     async def _set_clock(self) -> None:
         """Let the time of a `records` territory come to the last event, once all its rows are there."""
         unit, latest = self._mapping.unit, self._latest
-        if self._mapping.clock != "records" or latest is None:
-            return
-        if unit is None:
-            self.summary.ticked, self.summary.clock = False, "the mapping names no unit, so no clock can be set"
+        if self._mapping.clock != "records" or unit is None or latest is None:
             return
         done = await self._journal.cursor(self._mark("ticked"))
         self.summary.clock = latest.isoformat()

@@ -88,7 +88,9 @@ def _schemas() -> Schema:
     finding = Finding.model_json_schema(ref_template="#/components/schemas/{model}")
     request = Command.model_json_schema(ref_template="#/components/schemas/{model}")
     nested = {**finding.pop("$defs", {}), **request.pop("$defs", {})}
-    asked = {name: one for name, one in request["properties"].items() if name not in IDENTITY and name != "mode"}
+    asked = {name: one for name, one in request["properties"].items() if name not in IDENTITY}
+    # Left out is not `real`, as in the message, but what the installation is.
+    asked["mode"] = {"$ref": "#/components/schemas/Mode", "description": "The incident's; else the installation's."}
     asked["idempotency_key"] = _text("The same key is the same command; a fresh one for every new intention.")
     return {**nested, "Finding": finding, **_documents(), **_commands(asked), **_told()}
 

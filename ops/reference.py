@@ -15,7 +15,7 @@ from streams.categories import Catalogue
 from streams.contract import Processor
 from streams.gazetteer import Gazetteer
 from streams.incident_reference import IncidentsReference
-from streams.lifecycle import OFFICER, PARTNER
+from streams.lifecycle import OFFICER, PARTNER, SYSTEM
 from streams.loading import read_yaml
 from streams.normalise import NormaliseReference, SourceRule
 from streams.route import RouteReference
@@ -134,19 +134,23 @@ def incidents_of(settings: Settings, catalogue: Catalogue, places: Territory | N
         weights=_text(file, "correlation.file") if file else None,
         deadlines=settings.deadlines.model_dump(),
         practice=settings.practice.model_dump(),
-        # A wall clock is what a territory has anyway, unless its first report was fed history.
-        clocks={name: unit.clock for name, unit in units.items() if unit.clock != "wall"},
+        # `wall` too: otherwise a territory's first report sets its clock, and fed history must not set a real one's.
+        clocks={name: unit.clock for name, unit in units.items()},
         roles=_roles(settings),
     )
 
 
 def _roles(settings: Settings) -> Mapping[str, str]:
-    """Far systems act as partners, accounts with the role officer as officers."""
+    """Far systems act as partners, accounts with the role officer as officers.
+
+    Every other account as the system, which may only ask for a delivery again: an actor without a role here would be
+    taken for an officer.
+    """
     partners = {
         name for one in settings.sources for name in (one.name, getattr(one.settings, "far_system", "")) if name
     }
-    officers = {one.name for one in settings.accounts if OFFICER in one.roles}
-    return {**dict.fromkeys(partners, PARTNER), **dict.fromkeys(officers, OFFICER)}
+    accounts = {one.name: OFFICER if OFFICER in one.roles else SYSTEM for one in settings.accounts}
+    return {**dict.fromkeys(partners, PARTNER), **accounts}
 
 
 def _source_rule(one: Instance) -> SourceRule:

@@ -10,7 +10,7 @@ import orjson
 from ops.invocation import settings_of
 from ops.reference import references
 from schemas.report import Mode, Urgency
-from streams import route as routing_step
+from streams import route_subject
 from streams.routing import KINDS, Named, Routing, View
 
 
@@ -31,12 +31,12 @@ def answer(routing: Routing, view: View) -> Answer:
     return Answer(decision.rules, decision.named, fields, {})
 
 
-def answer_fact(routing: Routing, fact: dict[str, Any]) -> Answer:
-    """Who gets this very fact, and the body of each delivery."""
-    subject = routing_step.subject(fact)
-    decision = routing_step.decide(routing, subject)
+def answer_fact(routing: Routing, fact: dict[str, Any], mode: str) -> Answer:
+    """Who gets this very fact, and the body of each delivery. `mode`: the one that its record's headers name."""
+    subject = route_subject.subject(fact, mode)
+    decision = route_subject.decide(routing, subject)
     fields = {one.recipient: routing.profiles[one.profile].fields for one in decision.named}
-    bodies = {one.recipient: routing_step.body(routing, one.profile, subject) for one in decision.named}
+    bodies = {one.recipient: route_subject.body(routing, one.profile, subject) for one in decision.named}
     return Answer(decision.rules, decision.named, fields, bodies)
 
 
@@ -50,7 +50,12 @@ def route() -> None:
 @click.option("--category", default="unknown", show_default=True, help="Code of the catalogue.")
 @click.option("--unit", default="", help="Territory; else the default one.")
 @click.option("--urgency", type=click.Choice([one.value for one in Urgency]), default="ordinary", show_default=True)
-@click.option("--mode", type=click.Choice([one.value for one in Mode]), default=None, help="Else the installation's.")
+@click.option(
+    "--mode",
+    type=click.Choice([one.value for one in Mode]),
+    default=None,
+    help="Else the fact's, else the installation's.",
+)
 @click.option("--flag", "flags", multiple=True, help="A mark of the incident or the report (repeatable).")
 @click.option("--severity", default="", help="CAP severity, for notices.")
 @click.option("--source", default="", help="Source instance.")
@@ -82,7 +87,8 @@ def test(
     if category not in known.normalise.catalogue.categories:
         raise click.BadParameter(f"no category {category!r} in the catalogue", param_hint="--category")
     if file is not None:
-        found = answer_fact(routing, _fact(file.read()))
+        fact = _fact(file.read())
+        found = answer_fact(routing, fact, mode or _mode_in(fact) or settings.installation.mode.value)
     else:
         view = View(
             kind=kind,
@@ -108,6 +114,12 @@ def _fact(raw: bytes) -> dict[str, Any]:
     except (orjson.JSONDecodeError, KeyError, TypeError):
         pass
     raise click.BadParameter("not a fact as it stands on incident.facts", param_hint="--fact")
+
+
+def _mode_in(fact: dict[str, Any]) -> str:
+    """The mode that a fact itself names, as far as it holds anything that has one."""
+    report = (fact["change"].get("report") or {}).get("report")
+    return next((str(one["mode"]) for one in (fact.get("summary"), report, fact["change"].get("notice")) if one), "")
 
 
 def _object(found: Answer, routing: Routing, *, with_fields: bool) -> bytes:

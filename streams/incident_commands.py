@@ -139,7 +139,8 @@ def _go_on(turn: Turn, command: Command, incident: Incident) -> Code | None:
         resource=command.resource,
     )
     if verb is Verb.REOPEN:
-        following = replace(following, asking_ms=turn.now_ms)
+        following = replace(incident_moves.woken(turn, following), asking_ms=turn.now_ms)
+        changes["dormant"] = False
         changes["flags"] = tuple(flag for flag in summary.flags if flag != UNANSWERED)
         deadlines.asking(turn, following)
     turn.tell(change, following, **changes)
@@ -158,7 +159,7 @@ def _stages(turn: Turn, command: Command, incident: Incident) -> tuple[StageTime
 def _hand_over(turn: Turn, command: Command, incident: Incident) -> Code | None:
     if not command.to_unit:
         return Code.FIELD_MISSING
-    if command.to_unit == turn.unit:
+    if command.to_unit == turn.unit or not turn.reference.knows(command.to_unit):
         return Code.FIELD_INVALID
     following = replace(incident, handed_ms=turn.now_ms, news_ms=turn.now_ms)
     flags = tuple(flag for flag in incident.summary.flags if flag != NOT_RECEIVED)

@@ -6,7 +6,7 @@
 
 Until then the sender answers. Afterwards whatever still comes here, reports and commands, is forwarded, and a report
 names the incident, so that it finds it there. Offer and incident travel as an `IncidentSummary` in `territory.log`,
-told apart by the header `kind`.
+told apart by the header `kind`; a forwarded report bears one, too.
 """
 
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ from streams.incident_summary import milliseconds
 from streams.incident_turn import Cause, Turn
 from streams.lifecycle import stamped
 
-OFFER, RECEIVE = "offer", "receive"
+OFFER, RECEIVE, FORWARDED = "offer", "receive", "forwarded"
 UNKNOWN_THREAD: Final = ""
 """The threads of what came over stay with the sender, who forwards their revisions."""
 
@@ -69,10 +69,12 @@ def forward_report(turn: Turn, incident: Incident, told: ReportNormalised) -> No
     """Pass a report on to the log of the unit that has the incident now, naming the incident."""
     named = Reference(system="incident", id=incident.summary.incident_id)
     telling = told.report.told
-    told_there = telling.model_copy(update={"references": (*telling.references, named)})
+    others = (one for one in telling.references if one != named)
+    told_there = telling.model_copy(update={"references": (*others, named)})
     report = told.report.model_copy(update={"told": told_there})
     forwarded = told.model_copy(update={"report": report, "unit": incident.gone_to})
-    _write(turn, incident.gone_to, forwarded, report.report_id, {"causeid": report.report_id})
+    extensions = {"kind": FORWARDED, "causeid": report.report_id}
+    _write(turn, incident.gone_to, forwarded, report.report_id, extensions)
 
 
 def forward_command(turn: Turn, unit: str, command: Command) -> None:

@@ -4,7 +4,6 @@ A merge moves every report by a fact of its own. It costs as much as the inciden
 command; everything else about an incident costs the same however many reports it has.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -27,12 +26,12 @@ from streams.incident_state import Incident, KnownReport
 from streams.incident_summary import (
     RESOURCES,
     Gist,
-    added,
     better_place,
     highest,
     joined,
     removed,
     sighting,
+    united,
     with_flags,
 )
 from streams.incident_turn import Turn
@@ -160,10 +159,10 @@ def _merge(turn: Turn, command: Command, incident: Incident, target: Incident) -
     if any(one.target_id == command.target_id for one in source.suggestions):
         settled = SuggestionSettled(target_id=command.target_id or into.incident_id, confirmed=True)
         incident = turn.tell(settled, incident, suggestions=())
-    target = _take_reports(turn, incident, target)
     state = further(source.state, into.state) if source.state in LIVE and into.state in LIVE else into.state
-    if state is not into.state:
-        change = StateChanged(verb=command.verb.value, before=into.state, after=state, actor=command.actor)
+    change = StateChanged(verb=command.verb.value, before=into.state, after=state, actor=command.actor)
+    target = _take_reports(turn, incident, target, change)
+    if state is not target.summary.state:
         turn.tell(change, target, state=state)
     merged = StateChanged(
         verb=command.verb.value,
@@ -183,40 +182,45 @@ def _merge(turn: Turn, command: Command, incident: Incident, target: Incident) -
     return None
 
 
-def _take_reports(turn: Turn, incident: Incident, target: Incident) -> Incident:
-    """Every report of the incident becomes one of the target; only the last fact carries the summary."""
+def _take_reports(turn: Turn, incident: Incident, target: Incident, change: StateChanged) -> Incident:
+    """Every report of the incident becomes one of the target; only the last fact carries the summary.
+
+    Of a report from before a hand-over, or from before the seen window, nothing is held here but what the summary says
+    of it. Where not one can be named, `change` carries the summary.
+    """
     summary, at = target.summary, target.next_report
-    moved = list(_reports(turn, incident))
-    for report_id, known in moved:
-        held = Gist.model_validate_json(known.gist)
-        summary = summary.model_copy(update=added(summary, held))
-        turn.drop(f"p|{turn.unit}|{known.incident_id}|{known.ordinal}")
-        _moved(turn, report_id, known, target.summary.incident_id, at, held)
-        at += 1
-        if (report_id, known) != moved[-1]:
+    ids = _reports(turn, incident)
+    for report_id in ids:
+        known = _listed(turn, incident, report_id)
+        if known is not None:
+            turn.drop(f"p|{turn.unit}|{known.incident_id}|{known.ordinal}")
+            _moved(turn, report_id, known, summary.incident_id, at, Gist.model_validate_json(known.gist))
+            at += 1
+        if report_id != ids[-1]:
             turn.also(_by_person(report_id), summary.incident_id, summary.mode.value)
-    target = replace(_woken(turn, target), next_report=at)
-    last = moved[-1][0] if moved else incident.summary.incident_id
-    return turn.tell(_by_person(last), target, **_united(summary, incident.summary, len(moved)))
+    target = replace(woken(turn, target), next_report=at)
+    changes = united(summary, incident.summary, ids) | _taken_over(summary, incident.summary)
+    if not ids:
+        return turn.tell(change, target, **changes, state=change.after)
+    return turn.tell(_by_person(ids[-1]), target, **changes)
 
 
-def _woken(turn: Turn, target: Incident) -> Incident:
-    """The target as a candidate again: something new is known of it."""
-    awake = replace(target, news_ms=turn.now_ms)
-    if not target.summary.dormant:
+def woken(turn: Turn, incident: Incident) -> Incident:
+    """The incident as a candidate again, because something new is known of it; not told and not saved yet."""
+    awake = replace(incident, news_ms=turn.now_ms)
+    if not incident.summary.dormant:
         return awake
     deadlines.watching(turn, awake)
     return incident_grid.stand(turn, awake)
 
 
-def _united(into: IncidentSummary, source: IncidentSummary, moved: int) -> dict[str, Any]:
+def _taken_over(into: IncidentSummary, source: IncidentSummary) -> dict[str, Any]:
     """What the summary of the target takes over beside the reports."""
     stages = into.stages
     for one in source.stages:
         stages = stamped(stages, one)
     return {
-        **{name: getattr(into, name) for name in ("reports", "first_reports", "last_reports", "sources", "references")},
-        "unread": into.unread + moved,
+        "unread": into.unread + source.reports,
         "casualties": highest(into.casualties, source.casualties),
         "flags": with_flags(into.flags, source.flags),
         "urgency": Urgency.URGENT if Urgency.URGENT in {into.urgency, source.urgency} else into.urgency,
@@ -229,10 +233,8 @@ def _united(into: IncidentSummary, source: IncidentSummary, moved: int) -> dict[
     }
 
 
-def _reports(turn: Turn, incident: Incident) -> Iterator[tuple[str, KnownReport]]:
-    incident_id = incident.summary.incident_id
-    for at in range(incident.next_report):
-        report_id = turn.get(f"p|{turn.unit}|{incident_id}|{at}")
-        known = turn.get(f"r|{turn.unit}|{report_id}") if report_id is not None else None
-        if known is not None:
-            yield report_id, known
+def _reports(turn: Turn, incident: Incident) -> tuple[str, ...]:
+    """The ids of its reports in their order: those held here, and those that only the summary lists."""
+    summary = incident.summary
+    held = (turn.get(f"p|{turn.unit}|{summary.incident_id}|{at}") for at in range(incident.next_report))
+    return tuple(dict.fromkeys((*summary.first_reports, *filter(None, held), *summary.last_reports)))

@@ -37,7 +37,9 @@ class PracticeShape(Shape):
 
 @dataclass(frozen=True)
 class IncidentsReference:
-    """What decides. `clocks` fixes a territory's clock by unit, otherwise its first report does; `roles` by actor."""
+    """What decides. `clocks` fixes the clock of each configured unit; any other territory gets its first report's.
+    `roles` by actor.
+    """
 
     catalogue: Catalogue
     weights: Weights
@@ -52,6 +54,10 @@ class IncidentsReference:
     def versions(self) -> Mapping[str, str]:
         """Digest of each reference data set that decides."""
         return {"catalogue": self.catalogue.version, "weights": self.weights.version}
+
+    def knows(self, unit: str) -> bool:
+        """Whether the unit is a configured one; where none is, any may be."""
+        return not self.clocks or unit in self.clocks
 
     def category(self, code: str) -> Category:
         """The category of this code; `unknown` for any other text."""

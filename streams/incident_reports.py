@@ -27,16 +27,20 @@ from streams.incident_turn import Cause, Turn
 CONFLICT = "conflict"
 
 
-def received(turn: Turn, told: ReportNormalised, raw: bytes, trace: Mapping[str, str]) -> None:
+def received(
+    turn: Turn, told: ReportNormalised, raw: bytes, trace: Mapping[str, str], *, forwarded: bool = False
+) -> None:
     """Link the report to the incident it belongs to, or open one.
 
-    Called once per report and territory; again with the same report it tells only that it came again.
+    Called once per report and territory; again with the same report it tells only that it came again. `forwarded`: it
+    comes from a unit that had the incident. Where this unit had passed it on itself, the incident came back meanwhile
+    or went further, and the report follows it.
     """
     report = told.report
     ids = {"reportid": report.report_id, "threadid": report.thread_id, "documentid": report.document.document_id}
     headers = {**trace, **ids, "mode": report.mode.value}
     known: KnownReport | None = turn.get(f"r|{turn.unit}|{report.report_id}")
-    if known is not None:
+    if known is not None and not (forwarded and known.ordinal == ELSEWHERE and known.incident_id):
         _repeated(turn, told, known, headers)
         return
     turn.because(Cause(report.report_id, headers=headers))

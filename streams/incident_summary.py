@@ -182,6 +182,26 @@ def added(summary: IncidentSummary, held: Gist) -> dict[str, Any]:
     }
 
 
+def united(into: IncidentSummary, source: IncidentSummary, report_ids: Iterable[str]) -> dict[str, Any]:
+    """What changes in the summary's lists when all reports of `source` are added; `report_ids` names those known."""
+    following = into
+    for report_id in report_ids:
+        first, last = listed(following, report_id)
+        update = {"reports": following.reports + 1, "first_reports": first, "last_reports": last}
+        following = following.model_copy(update=update)
+    sources = dict(into.sources)
+    for name, number in source.sources.items():
+        if name in sources or len(sources) < SOURCES:
+            sources[name] = sources.get(name, 0) + number
+    return {
+        "reports": into.reports + source.reports,
+        "first_reports": following.first_reports,
+        "last_reports": following.last_reports,
+        "sources": sources,
+        "references": _referenced(into.references, source.references),
+    }
+
+
 def removed(summary: IncidentSummary, held: Gist) -> dict[str, Any]:
     """What changes in the summary's lists when the report leaves. Its references stay: they were told here."""
     sources = dict(summary.sources)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.envelope import JSON, Headers
-from schemas.incident import Fact
+from schemas.incident import Fact, ReportLinked, ReportUnlinked
 from schemas.model import Message
 from schemas.summary import IncidentSummary
 from schemas.topics import FACTS, INCIDENTS_NOW
@@ -169,6 +169,9 @@ class Turn:
         head = {"fact_id": fact_id, "caused_by": cause.id, "unit": self.unit, "at": self._time}
         kind: str = change.kind  # type: ignore[attr-defined]
         extensions = {"factid": fact_id, "causeid": cause.id, "kind": kind, **cause.headers}
+        if "reportid" not in extensions and isinstance(change, ReportLinked | ReportUnlinked):
+            # A person moved it, so the cause is a command; a trace of the report must show it all the same.
+            extensions["reportid"] = change.report_id
         if mode is not None:
             extensions["mode"] = mode
         if incident_id is not None:

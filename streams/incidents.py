@@ -138,7 +138,8 @@ def _trace(headers: Headers) -> Mapping[str, str]:
 def _on_report(reference: IncidentsReference, state: State, one: Record, headers: Headers) -> Outcome:
     told = parse(ReportNormalised, one.value)
     turn = _turn(reference, state, one, headers, told.unit, clock=told.report.told.clock, told=told.event_at)
-    incident_reports.received(turn, told, one.value or b"", _trace(headers))
+    forwarded = headers.get("kind") == incident_handover.FORWARDED
+    incident_reports.received(turn, told, one.value or b"", _trace(headers), forwarded=forwarded)
     return _finished(turn)
 
 

@@ -5,7 +5,7 @@ in that recipient's outbox. Urgency is sticky: what was once urgent for a recipi
 can be asked for again (`DeliveryRequested`): the same bytes under the same delivery id, if this state still holds it.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,26 +16,27 @@ from schemas.delivery import Delivery, RoutingDecided
 from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.incident import Fact
-from schemas.notice import Severity
 from schemas.report import Mode, Urgency
 from schemas.topics import DECISIONS, FACTS, LANES, outbox
 from schemas.wire import derived_id, type_name
-from streams.bounded import remember
 from streams.contract import Outcome, Output, Processor, Record, State
-from streams.emit import milliseconds, moment, output
+from streams.emit import moment, output
 from streams.modes import allowed
-from streams.profiles import project
-from streams.routing import Decision, Named, Routing, View
+from streams.route_memory import Deliveries
+from streams.route_subject import Subject, body, decide, subject
+from streams.routing import Named, Routing
 
 NAME: Final = "route"
 FACT: Final = type_name(Fact)
-LOOP: Final = Decision(("loop",), ())
-"""A report that came back to where it had been travels no further."""
+_MODES: Final = frozenset(mode.value for mode in Mode)
 
 
 @dataclass(frozen=True)
 class RouteReference:
-    """The tree, what the installation is, and of how many deliveries the last one is kept for sending again."""
+    """The tree, what the installation is, and for how many pairs of incident and recipient the last delivery is kept.
+
+    With it goes what was urgent once, and what can be sent again.
+    """
 
     routing: Routing
     mode: Mode = Mode.REAL
@@ -47,17 +48,6 @@ class RouteReference:
         return {"routing": self.routing.version}
 
 
-@dataclass(frozen=True, slots=True)
-class _Subject:
-    """What a delivery is about, and what rules and profiles look at."""
-
-    id: str
-    sequence: int
-    view: View
-    parts: Mapping[str, Mapping[str, Any]]
-    report_ids: tuple[str, ...]
-
-
 def processor(reference: RouteReference) -> Processor:
     """The processor of `incident.facts`."""
 
@@ -66,6 +56,8 @@ def processor(reference: RouteReference) -> Processor:
         told = attributes(record.headers)
         if told.get("type") != FACT:
             raise Rejected(Code.RECORD_INVALID, "a record of a type that is not read here", "/type")
+        if told.get("mode") not in _MODES:
+            raise Rejected(Code.RECORD_INVALID, "a fact whose headers name no mode", "/mode")
         fact = _read(record.value)
         if fact["change"]["kind"] == "DeliveryRequested":
             return _again(state, record, told, fact, reference)
@@ -93,92 +85,32 @@ def _read(value: bytes | None) -> dict[str, Any]:
     raise Rejected(Code.RECORD_INVALID, "not a fact", "/")
 
 
-def subject(fact: dict[str, Any]) -> _Subject:
-    """What a fact is about. A notice has no sequence of its own: the step's time in ms orders its deliveries."""
-    change = fact["change"]
-    normalised = change.get("report") or {}
-    report = {**(normalised.get("report") or {}), **normalised}
-    report.pop("report", None)
-    summary = fact.get("summary") or {}
-    notice = change.get("notice") or {}
-    category = str(summary.get("category") or report.get("category") or "")
-    told = report.get("told") or {}
-    severity = str(notice.get("severity") or "")
-    urgent_notice = severity in {Severity.SEVERE, Severity.EXTREME}
-    view = View(
-        kind=change["kind"],
-        category=category,
-        group=category.split(".", 1)[0],
-        unit=str(fact.get("unit") or ""),
-        urgency=str(
-            summary.get("urgency") or report.get("urgency") or (Urgency.ORDINARY, Urgency.URGENT)[urgent_notice]
-        ),
-        mode=str(summary.get("mode") or report.get("mode") or notice.get("mode") or Mode.REAL),
-        flags=frozenset([*(summary.get("flags") or ()), *(told.get("flags") or ())]),
-        severity=severity,
-        source=str(report.get("source") or notice.get("feed") or ""),
-        deadline=str(change.get("deadline") or ""),
-    )
-    known = [*(summary.get("first_reports") or ()), *(summary.get("last_reports") or ())]
-    own = report.get("report_id") or change.get("report_id")
-    incident = fact.get("incident_id")
-    name = incident or (derived_id("notice", notice["notice_id"], view.unit) if notice else fact["fact_id"])
-    at_ms = milliseconds(datetime.fromisoformat(fact["at"]))
-    return _Subject(
-        id=name,
-        sequence=int(summary.get("sequence") or 0) if incident else at_ms,
-        view=view,
-        parts={"fact": fact, "report": report, "summary": summary, "change": _without_report(change)},
-        report_ids=(own,) if own else tuple(dict.fromkeys(known)),
-    )
-
-
-def _without_report(change: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in change.items() if name != "report"}
-
-
-def decide(routing: Routing, one: _Subject) -> Decision:
-    """The rules that hold for a fact; a looping report goes to nobody."""
-    findings = one.parts["report"].get("findings") or ()
-    if any(finding.get("code") == "loop" for finding in findings):
-        return LOOP
-    return routing.decide(one.view)
-
-
-def body(routing: Routing, profile: str, one: _Subject) -> dict[str, Any]:
-    """The permitted fields of a fact, in the order of the profile; nothing else."""
-    return project(routing.profiles[profile].tree, one.parts)
-
-
 def _routed(
     state: State, record: Record, told: dict[str, str], fact: dict[str, Any], reference: RouteReference
 ) -> Outcome:
-    one = subject(fact)
+    one = subject(fact, told["mode"])
     allowed(Mode(one.view.mode), reference.mode)
     now = moment(record.timestamp_ms)
     decision = decide(reference.routing, one)
-    puts: dict[str, object] = {}
-    deletes: list[str] = []
+    memory = Deliveries(state, reference.remembered_deliveries)
     outputs: list[Output] = []
     deliveries: dict[str, str] = {}
     for named in decision.named:
-        key = f"d|{one.id}|{named.recipient}"
-        before = state.get(key)
+        before = memory.last(one.id, named.recipient)
         urgent = bool(before and before["u"]) or one.view.urgency == Urgency.URGENT
         delivery = _delivery(fact, one, named, reference.routing, now, urgent=urgent)
         sent = _sent(delivery, told, now)
         outputs.append(sent)
         deliveries[named.recipient] = delivery.delivery_id
-        if before is None and (oldest := remember(state, "d", key, reference.remembered_deliveries, puts)):
-            deletes.append(oldest)
-        puts[key] = {"u": urgent, "id": delivery.delivery_id, "b": (sent.value or b"").decode()}
+        text = (sent.value or b"").decode()
+        memory.keep(one.id, named.recipient, delivery.delivery_id, text, urgent=urgent)
     longest = max((named.deadline_seconds for named in decision.named if named.deadline_seconds), default=None)
     outputs.append(_decided(fact, one, decision.rules, deliveries, reference.routing.version, longest, told, now))
-    return Outcome(outputs, puts, deletes)
+    return Outcome(outputs, memory.puts, memory.deletes)
 
 
 def _delivery(
-    fact: dict[str, Any], one: _Subject, named: Named, routing: Routing, now: datetime, *, urgent: bool
+    fact: dict[str, Any], one: Subject, named: Named, routing: Routing, now: datetime, *, urgent: bool
 ) -> Delivery:
     deadline = now + timedelta(seconds=named.deadline_seconds) if named.deadline_seconds else None
     return Delivery(
@@ -224,7 +156,7 @@ def _sent(delivery: Delivery, told: dict[str, str], now: datetime) -> Output:
 
 def _decided(
     fact: dict[str, Any],
-    one: _Subject,
+    one: Subject,
     rules: Collection[str],
     deliveries: dict[str, str],
     version: str,
@@ -263,18 +195,19 @@ def _decided(
 def _again(
     state: State, record: Record, told: dict[str, str], fact: dict[str, Any], reference: RouteReference
 ) -> Outcome:
-    """Send a delivery again under the same id. What is no longer held is said so: rule `delivery-forgotten`."""
-    one = subject(fact)
+    """Send a delivery again under the same id, whatever it was about.
+
+    What is no longer held, or has no recipient any more, is said so: rule `delivery-forgotten`.
+    """
+    one = subject(fact, told["mode"])
     now = moment(record.timestamp_ms)
-    wanted = fact["change"].get("delivery_id")
+    kept = Deliveries(state, reference.remembered_deliveries).by_id(str(fact["change"].get("delivery_id")))
     outputs: list[Output] = []
     deliveries: dict[str, str] = {}
-    for recipient in sorted(reference.routing.recipients):
-        kept = state.get(f"d|{one.id}|{recipient}")
-        if kept and kept["id"] == wanted:
-            sent = _sent(Delivery.model_validate_json(kept["b"]), told, now)
-            outputs.append(sent._replace(value=kept["b"].encode()))
-            deliveries[recipient] = kept["id"]
+    delivery = Delivery.model_validate_json(kept["b"]) if kept else None
+    if kept and delivery and delivery.recipient in reference.routing.recipients:
+        outputs.append(_sent(delivery, told, now)._replace(value=kept["b"].encode()))
+        deliveries[delivery.recipient] = delivery.delivery_id
     rules = ("delivery-again",) if deliveries else ("delivery-forgotten",)
     outputs.append(_decided(fact, one, rules, deliveries, reference.routing.version, None, told, now))
     return Outcome(outputs)

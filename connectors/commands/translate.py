@@ -32,7 +32,7 @@ def translate_for(_: CommandsSettings) -> Callable[[Document], Translation]:
 
 
 def translate(document: Document) -> Translation:
-    """The command; its id and time are given by the journal's row.
+    """The command; its id and time are given by the journal's row. Without a mode it gets the installation's.
 
     Rejected: `field-missing`, `field-invalid` with the field's pointer, `command-unknown` for another verb,
     `reason-missing` where one is compulsory.
@@ -49,7 +49,9 @@ def translate(document: Document) -> Translation:
             raise Rejected(Code.FIELD_MISSING, f"{command.verb.value} needs it", pointer(name))
     if command.verb in REASONED and not (command.reason or "").strip():
         raise Rejected(Code.REASON_MISSING, f"{command.verb.value} needs a reason", "/reason")
-    return Translation((Told(command, far_id=key),))
+    # Only a mode that was asked for: `real`, the field's default, would be refused on an installation for exercises.
+    mode = command.mode if "mode" in command.model_fields_set else None
+    return Translation((Told(command, far_id=key, mode=mode),))
 
 
 def _command(fields: dict[str, Any]) -> Command:

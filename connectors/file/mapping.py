@@ -100,6 +100,7 @@ class Mapping(_Part):
     unit: str | None = None
     """Responsible unit of every row; None: found from the place."""
     clock: Literal["wall", "records"] = "wall"
+    """`records`: the rows' times move the clock of `unit`, unless that unit is a configured one with clock `wall`."""
     id: str | None = None
     """Column of the far side's id. None: a row is known by its bytes and how often they came before."""
     time: Time | None = None
@@ -142,6 +143,8 @@ class Mapping(_Part):
                 raise ValueError(f"{at}: {', '.join(odd)}; allowed: {', '.join(sorted(allowed))}")
         if self.clock == "records" and self.time is None:
             raise ValueError("clock records: needs the time of each row")
+        if self.clock == "records" and self.unit is None:
+            raise ValueError("clock records: needs a unit of its own, or fed history would come among real reports")
         return self
 
     @cached_property

@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
 from connectors import runner as running
+from connectors.commands import CONNECTOR as COMMANDS
 from connectors.contract import Accepted, Document, Held, Refused, Translation
 from connectors.cpr.lab import CprLab
 from connectors.identity import wrong_pesel
 from connectors.journal_store import Limits
+from schemas.command import Command
 from schemas.delivery import Quarantined
 from schemas.errors import Code, Rejected, Unavailable
 from schemas.finding import FindingCode
@@ -192,6 +195,17 @@ async def test_modes_never_mix(cpr: Node) -> None:
     report = cpr.broker.of(LANE)[0].message()
     assert isinstance(report, Report)
     assert report.mode is Mode.TEST
+
+
+async def test_a_command_on_a_test_is_one(tmp_path: Path, broker: FakeBroker) -> None:
+    """The mode that a command names reaches the log; without one it is the installation's own."""
+    asked = {"verb": "accept", "incident_id": "i-1", "unit": "u", "actor": "dyz"}
+    async with node(tmp_path, broker, COMMANDS) as one:
+        for number, more in enumerate(({"mode": "test"}, {})):
+            await one.post(orjson.dumps({**asked, **more, "idempotency_key": str(number)}))
+    kept = broker.of("t.intake.commands")
+    assert [record.header("mode") for record in kept] == ["test", "real"]
+    assert [command.mode for record in kept if isinstance(command := record.message(), Command)] == ["test", "real"]
 
 
 async def test_an_unknown_source_is_refused(cpr: Node) -> None:

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors.file.mapping import load
 from ops.reference import references
 from ops.settings import Settings
-from ops.settings_parts import CataloguePart, CorrelationPart, RoutingPart, TerritoryPart
-from schemas.errors import Misconfigured
+from ops.settings_parts import Account, CataloguePart, CorrelationPart, RoutingPart, TerritoryPart
+from schemas.errors import Code, Misconfigured
+from streams.incidents import processor
+from tests.streams.incident_log import UNIT, Territory, command, incident_of, kinds, place, report
 
 
 def test_the_built_in_data_is_whole() -> None:
@@ -15,6 +18,40 @@ def test_the_built_in_data_is_whole() -> None:
     found = references(Settings(connectors={}))
     assert set(found.versions) == {"catalogue", "territory", "urgency", "weights", "routing", "watch"}
     assert found.incidents.unanswered_ms == 45_000
+
+
+def test_only_officers_decide_on_incidents() -> None:
+    """An account without the role officer may ask for a delivery again, and nothing else of what officers may."""
+    accounts = (
+        Account(name="desk", token_sha256="0" * 64, roles=("operator", "officer")),
+        Account(name="night-shift", token_sha256="1" * 64, roles=("operator",)),
+        Account(name="looker", token_sha256="2" * 64, roles=("reader",)),
+    )
+    found = references(Settings(connectors={}, accounts=accounts)).incidents
+    assert found.roles == {"desk": "officer", "night-shift": "system", "looker": "system"}
+    territory = Territory(processor(found))
+    incident_id = incident_of(territory.put(report("one")))
+    for verb, rest in (("accept", {}), ("refuse", {"reason": "x"}), ("hand-over", {"to_unit": "x"})):
+        (fact,) = territory.put(command(verb, verb, incident_id, actor="night-shift", **rest))
+        assert fact.change.code is Code.FORBIDDEN
+    again = command("again", "redeliver", incident_id, actor="night-shift", delivery_id="d")
+    assert kinds(territory.put(again)) == ["DeliveryRequested"]
+    assert kinds(territory.put(command("go", "accept", incident_id, actor="desk"))) == ["StateChanged"]
+
+
+def test_fed_history_never_sets_a_real_clock() -> None:
+    """A configured unit keeps its clock whatever comes first; a fed file's own territory goes by its records."""
+    settings = Settings(connectors={})
+    found = references(settings).incidents
+    assert found.clocks == {UNIT: "wall"}
+    territory = Territory(processor(found))
+    territory.put(report("fed", seconds=-300_000_000, clock="records"))
+    incident_id = incident_of(territory.put(report("real", at=place(9_000))))
+    assert incident_id in [fact.incident_id for fact in territory.tick(46) if fact.change.kind == "DeadlinePassed"]
+    fed = load("montgomery911")
+    told = report("old", seconds=-300_000_000, unit=fed.unit or "", clock=fed.clock)
+    (opened,) = territory.put(told)
+    assert (opened.unit, opened.at) == ("montgomery", told.event_at)
 
 
 def test_wrong_files_are_named_together(tmp_path: Path) -> None:

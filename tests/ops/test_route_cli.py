@@ -9,7 +9,9 @@ from click.testing import CliRunner
 
 from ops.invocation import Invocation
 from ops.route_cli import route
-from tests.streams.facts import opened
+from schemas.incident import IncidentDormant
+from schemas.report import Mode
+from tests.streams.facts import opened, summary
 
 TREE = """
 version: 1
@@ -82,3 +84,12 @@ def test_a_fact_may_be_given(config: Path):
     assert told["recipients"][0]["body"]["summary"] == {"state": "open"}
     assert "flat" not in told["recipients"][0]["body"]["report"]["place"]
     assert asked(config, "--fact", "-", given=b"{}").exit_code == 2
+
+
+def test_a_given_fact_has_its_own_mode(config: Path):
+    """Its summary, report or notice names the mode, unless the caller does; what holds none is the installation's."""
+    test = opened(summary=summary(mode=Mode.TEST)).to_json()
+    bare = opened(change=IncidentDormant(), summary=None).to_json()
+    assert asked(config, "--fact", "-", given=test).output.splitlines()[1] == "nobody gets it"
+    for arguments, fact in (((), bare), (("--mode", "real"), test)):
+        assert "partner" in asked(config, *arguments, "--fact", "-", given=fact).output

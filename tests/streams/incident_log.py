@@ -19,6 +19,7 @@ from streams.contract import Outcome, Output, Processor, Record
 from streams.incidents import load, processor
 
 UNIT = "kmp-kalisz"
+THERE = "kpp-pleszew"
 START = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 KALISZ = (51.7611, 18.0910)
 
@@ -97,6 +98,32 @@ class Territory:
     def homes(self) -> dict[str, str]:
         """Where each report is, by what the facts say."""
         return homes(facts(self.outputs))
+
+
+class Country:
+    """Several territories in one partition, with what one writes into another's log."""
+
+    def __init__(self) -> None:
+        self.territory = Territory()
+
+    def put(self, one: Message, **extensions: str) -> list[Any]:
+        """Step the record, and then what it wrote to the log, until nothing is left."""
+        return self.territory.put(one, **extensions) + self.play(self.written())
+
+    def play(self, waiting: list[Output]) -> list[Any]:
+        """Step these records of the log, and then what they wrote to it."""
+        facts: list[Any] = []
+        while waiting:
+            output = waiting.pop(0)
+            facts += self.territory.step(output.value, output.headers)
+            waiting += self.written()
+        return facts
+
+    def written(self) -> list[Output]:
+        """What was written to the log since the last time."""
+        found = [one for one in self.territory.outputs if one.topic == LOG]
+        self.territory.outputs = [one for one in self.territory.outputs if one.topic != LOG]
+        return found
 
 
 def facts(outputs: Iterable[Output]) -> Iterator[Any]:

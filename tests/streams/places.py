@@ -73,19 +73,19 @@ class Memory:
     """A state as the shell keeps it: every value goes through the changelog's bytes."""
 
     def __init__(self, processor: Processor) -> None:
-        self._processor = processor
+        self.processor = processor
         self.values: dict[str, bytes] = {}
 
     def get(self, key: str, /) -> Any:
         """The value as it comes back after a restart."""
         raw = self.values.get(key)
-        return None if raw is None else self._processor.decode(raw)
+        return None if raw is None else self.processor.decode(raw)
 
     def step(self, incoming: Record) -> Outcome:
         """Step and keep what changed."""
-        outcome = self._processor.step(self, incoming)
+        outcome = self.processor.step(self, incoming)
         for key, value in outcome.puts.items():
-            self.values[key] = self._processor.encode(value)
+            self.values[key] = self.processor.encode(value)
         for key in outcome.deletes:
             self.values.pop(key, None)
         return outcome

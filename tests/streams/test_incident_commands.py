@@ -154,4 +154,20 @@ def test_patrols_are_listed_once(territory, incident_id):
     assert territory.summary(incident_id).resources == ("K-1", "K-2")
 
 
+def test_a_reopened_incident_is_awake(territory, incident_id):
+    """Reopened long after, it is a candidate again: the next call about it joins, and it falls asleep again later."""
+    territory.put(command("a", "accept", incident_id))
+    territory.put(command("b", "end", incident_id))
+    territory.tick(7_200)
+    assert territory.summary(incident_id).dormant
+    facts = territory.put(command("c", "reopen", incident_id))
+    assert kinds(facts) == ["StateChanged"]
+    assert not facts[0].summary.dormant
+    cells = [value for key, value in territory.memory.values.items() if key.startswith("c|")]
+    assert [one.incident_id for cell in cells for one in cell] == [incident_id]
+    joined = territory.at(7_210).put(report("two", thread="one", seconds=7_210))
+    assert [(fact.change.kind, fact.incident_id) for fact in joined] == [("ReportLinked", incident_id)]
+    assert "IncidentDormant" in kinds(territory.tick(20_000))
+
+
 # Moving reports

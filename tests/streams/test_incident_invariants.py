@@ -175,6 +175,7 @@ def test_bytes_are_canonical_and_sequences_grow_by_one(moves):
             continue
         model: type[Message] = Fact if output.topic == FACTS else IncidentSummary
         assert canonical(output.value or b"", model)
+        assert dict(output.headers)["ce_mode"] in {b"real", b"test"}, "what route goes by, whatever a fact holds"
     seen: dict[str, Fact] = {}
     for fact in told(territory):
         if fact.fact_id in seen:

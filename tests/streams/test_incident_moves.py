@@ -1,12 +1,10 @@
-"""Reports that persons move: merging, unlinking, linking, and handing over to another unit."""
+"""Reports that persons move: merging, unlinking, linking."""
 
 import pytest
 
 from schemas.errors import Code
 from schemas.report import Urgency
-from schemas.summary import IncidentState, IncidentSummary
-from schemas.topics import LOG
-from schemas.wire import payload
+from schemas.summary import IncidentState
 from tests.streams.incident_log import (
     UNIT,
     Territory,
@@ -17,8 +15,6 @@ from tests.streams.incident_log import (
     place,
     report,
 )
-
-THERE = "kpp-pleszew"
 
 
 @pytest.fixture
@@ -136,6 +132,31 @@ def test_link_refused(territory, incident_id, rest, code):
     assert refusal(territory.put(command("x", "link", incident_id, **rest))) is code
 
 
+def test_a_merge_keeps_the_summary_within_its_bounds(territory):
+    """Of the merged incident's sources only those are added that there is room for; its reports count all the same."""
+    for at in range(50):
+        territory.put(report(f"r{at}", thread="many", order=at, system=f"s{at}"))
+    many = territory.homes()[identity("r0")]
+    other = incident_of(territory.put(report("far", at=place(9_000), system="s3")))
+    territory.put(report("far too", thread="far", system="one more"))
+    territory.put(command("all", "link", other, target_id=many))
+    summary = territory.summary(many)
+    assert (summary.reports, len(summary.sources), summary.sources["s3"]) == (52, 50, 2)
+
+
+def test_the_trace_of_a_report_shows_its_moves(territory, incident_id):
+    """Each fact by which a person moves a report bears its id in the headers, as its arrival did."""
+    territory.put(report("two", thread="one"))
+    other = incident_of(territory.put(report("far", at=place(9_000))))
+    territory.outputs.clear()
+    territory.put(command("out", "unlink", incident_id, report_id=identity("two"), reason="another thing"))
+    territory.put(command("all", "link", incident_id, target_id=other))
+    named = [
+        dict(one.headers).get("ce_reportid", b"").decode() for one in territory.outputs if one.topic == "incident.facts"
+    ]
+    assert named == [identity("two"), identity("two"), identity("one"), ""], "taken out, opened, merged, and the merge"
+
+
 def test_merge_of_a_large_incident(territory, incident_id):
     """1,000 reports are moved one by one; only the last fact carries the summary."""
     for at in range(1_000):
@@ -150,110 +171,16 @@ def test_merge_of_a_large_incident(territory, incident_id):
     assert not [key for key in territory.memory.values if key.startswith(f"p|{UNIT}|{big}")]
 
 
-# Hand-over
-
-
-class Country:
-    """Several territories in one partition, with what one writes into another's log."""
-
-    def __init__(self):
-        self.territory = Territory()
-
-    def put(self, one, **extensions):
-        """Step the record, and then what it wrote to the log, until nothing is left."""
-        facts = self.territory.put(one, **extensions)
-        waiting = self._written()
-        while waiting:
-            output = waiting.pop(0)
-            facts += self.territory.step(output.value, output.headers)
-            waiting += self._written()
-        return facts
-
-    def _written(self):
-        found = [one for one in self.territory.outputs if one.topic == LOG]
-        self.territory.outputs = [one for one in self.territory.outputs if one.topic != LOG]
-        return found
-
-
-@pytest.mark.parametrize("receiver", [UNIT, THERE])
-def test_hand_over_and_receive(receiver):
-    """The incident goes to the other log with its id; until received the sender answers; then all is forwarded."""
-    country = Country()
-    summary = country.territory.summary
-    incident_id = incident_of(country.put(report("one", references=(("cpr_id", "1"),))))
-    facts = country.put(command("go", "hand-over", incident_id, to_unit=THERE))
-    assert kinds(facts) == ["IncidentHandedOver"]
-    assert (summary(incident_id).state, summary(incident_id).handed_to) == ("handed-over", THERE)
-    assert country.put(report("two", thread="one"))[0].unit == UNIT, "until received the sender answers"
-    facts = country.put(command("mine", "receive", incident_id, unit=receiver, actor="officer-2"))
-    assert kinds(facts) == ["IncidentReceived"]
-    assert (facts[0].unit, facts[0].incident_id, facts[0].actor) == (THERE, incident_id, "officer-2")
-    assert facts[0].caused_by == identity("command mine")
-    taken = summary(incident_id)
-    assert (taken.unit, taken.state, taken.handed_to, taken.reports) == (THERE, IncidentState.ACCEPTED, None, 2)
-    for later in (report("three", thread="one"), report("four", system="psp", references=(("cpr_id", "1"),))):
-        facts = country.put(later)
-        assert [(fact.unit, fact.incident_id) for fact in facts] == [(THERE, incident_id)]
-    assert summary(incident_id).reports == 4
-    facts = country.put(command("d", "dispatch", incident_id))
-    assert [(fact.unit, fact.change.kind) for fact in facts] == [(THERE, "StateChanged")]
-    again = country.put(command("mine", "receive", incident_id, unit=receiver, actor="officer-2"))
-    assert summary(incident_id).state is IncidentState.DISPATCHED
-    assert {fact.fact_id for fact in again} <= {
-        fact.fact_id for fact in again if fact.change.kind == "IncidentReceived"
-    }
-
-
-def test_a_transfer_that_comes_twice_changes_nothing():
-    """The record of a transfer is at least once; the second one finds it done."""
-    country = Country()
-    incident_id = incident_of(country.put(report("one")))
-    country.put(command("go", "hand-over", incident_id, to_unit=THERE))
-    country.territory.put(command("mine", "receive", incident_id, actor="officer-2"))
-    (moved,) = [one for one in country.territory.outputs if one.topic == LOG]
-    assert kinds(country.territory.step(moved.value, moved.headers)) == ["IncidentReceived"]
-    before = country.territory.summary(incident_id)
-    first = country.territory.outputs[-2].value
-    country.territory.step(moved.value, moved.headers)
-    assert country.territory.outputs[-1].value == first, "the same fact again, and nothing else"
-    assert country.territory.summary(incident_id) == before
-
-
-def test_handed_back():
-    """An incident that comes back is here again, and nothing is forwarded any more."""
-    country = Country()
-    incident_id = incident_of(country.put(report("one")))
-    country.put(command("1", "hand-over", incident_id, to_unit=THERE))
-    country.put(command("2", "receive", incident_id))
-    country.put(command("3", "hand-over", incident_id, unit=THERE, to_unit=UNIT))
-    country.put(command("4", "receive", incident_id, unit=THERE))
-    assert country.territory.summary(incident_id).unit == UNIT
-    assert country.put(report("two", thread="one"))[0].unit == UNIT
-
-
-def test_not_received_in_time(territory, incident_id):
-    """Nobody receives for two minutes: the sender is told; taking it back clears the flag."""
-    territory.put(command("go", "hand-over", incident_id, to_unit=THERE))
-    assert territory.tick(119) == []
-    (fact,) = territory.tick(120)
-    assert (fact.change.kind, fact.change.deadline) == ("DeadlinePassed", "receive")
-    assert territory.summary(incident_id).flags == ("not-received",)
-    territory.put(command("back", "accept", incident_id))
-    assert territory.summary(incident_id).flags == ()
-    assert territory.summary(incident_id).handed_to is None
-
-
-@pytest.mark.parametrize(("to_unit", "code"), [(None, Code.FIELD_MISSING), (UNIT, Code.FIELD_INVALID)])
-def test_hand_over_refused(territory, incident_id, to_unit, code):
-    """To nobody, or to oneself, nothing is handed over."""
-    assert refusal(territory.put(command("x", "hand-over", incident_id, to_unit=to_unit))) is code
-
-
-def test_every_record_to_another_log_can_be_read(territory, incident_id):
-    """What goes into another log is a payload of the catalogue, keyed by the unit."""
-    territory.put(command("go", "hand-over", incident_id, to_unit=THERE))
-    (offer,) = [one for one in territory.outputs if one.topic == LOG]
-    assert offer.key == THERE.encode()
-    offered = payload(offer.headers, offer.value)
-    assert isinstance(offered, IncidentSummary)
-    assert offered.incident_id == incident_id
+def test_merging_what_is_older_than_the_memory_of_reports(territory):
+    """Single reports are forgotten after the seen window, and still count where their incident goes."""
+    old = incident_of(territory.put(report("one", references=(("cpr_id", "1"),))))
+    day = 86_400
+    for at in range(1, 20):
+        territory.at(at * day).put(command(f"r{at}", "read", old))
+    territory.put(report("two", thread="two", seconds=19 * day, at=place(9_000)))
+    new = territory.homes()[identity("two")]
+    assert not [key for key in territory.memory.values if key.endswith(identity("one"))], "forgotten"
+    facts = territory.put(command("all", "link", old, target_id=new))
+    assert identity("one") in [fact.change.report_id for fact in facts if fact.change.kind == "ReportLinked"]
+    assert territory.summary(new).reports == 2
+    assert territory.summary(new).first_reports == (identity("two"), identity("one"))

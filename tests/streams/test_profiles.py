@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.model import Privacy
 from streams.profiles import compiled, expand, leaves, project
-from streams.route import subject
+from streams.route_subject import subject
 from tests.streams.facts import issued, linked, opened
 
 PATHS = [leaf.path for leaf in leaves()]
@@ -28,7 +28,7 @@ def marked(fact: dict[str, Any]) -> dict[str, Any]:
             return [mark(one, path) for one in value]
         return f"<{path}>"
 
-    parts = subject(fact).parts
+    parts = subject(fact, "real").parts
     return {root: mark(part, root) for root, part in parts.items()}
 
 
@@ -72,7 +72,7 @@ def test_personal_fields_exist_and_can_be_named():
     """Caller, subscriber and persons are fields of their own, of class personal, whole and sealed."""
     personal = {leaf.path for leaf in leaves() if leaf.privacy is Privacy.PERSONAL}
     assert personal == {"report.caller", "report.subscriber", "report.persons"}
-    data = subject(FACTS[0]).parts
+    data = subject(FACTS[0], "real").parts
     assert set(project(compiled(["report.caller"]), data)["report"]["caller"]) == {"key_id", "nonce", "ciphertext"}
 
 
@@ -96,7 +96,7 @@ def test_wrong_paths_are_explained(path, reason):
 
 def test_lists_keep_only_named_fields_of_their_elements():
     """A path may go into a list: each element keeps only that."""
-    data = subject(FACTS[0]).parts
+    data = subject(FACTS[0], "real").parts
     assert project(compiled(["summary.references.system"]), data) == {"summary": {"references": [{"system": "cpr_id"}]}}
 
 

@@ -13,10 +13,11 @@ from schemas.finding import Finding, FindingCode
 from schemas.incident import (
     CommandRefused,
     DeadlinePassed,
-    DeliveryRequested,
     Fact,
     IncidentDormant,
     IncidentOpened,
+    ReportLinked,
+    ReportRepeated,
     StateChanged,
 )
 from schemas.report import Mode, Urgency
@@ -24,10 +25,11 @@ from schemas.summary import IncidentState
 from schemas.topics import DECISIONS, FACTS
 from schemas.wire import payload
 from streams import categories
+from streams.contract import Record
 from streams.route import RouteReference, processor
 from streams.routing import Known, Routing, built_in, load
 from tests.schemas.samples import AT
-from tests.streams.facts import issued, linked, normalised, of_mode, opened, summary
+from tests.streams.facts import explanation, issued, linked, normalised, of_mode, opened, summary
 from tests.streams.places import Memory, on_topic, report
 
 KNOWN = Known(categories=categories.built_in().categories)
@@ -58,10 +60,16 @@ def small(**changes: Any) -> Routing:
     return load(data | changes, KNOWN)
 
 
+def told(fact: Fact, **extensions: str) -> Record:
+    """The record of a fact, with its mode in the headers as incidents writes it."""
+    mode = fact.summary.mode if fact.summary else Mode.REAL
+    return on_topic(fact, FACTS, **{"mode": mode.value, **extensions})
+
+
 def stepped(fact: Fact, routing: Routing | None = None, memory: Memory | None = None) -> tuple[Any, list[Any]]:
     """The decision about a fact, and its deliveries."""
     one = processor(RouteReference(routing or small()))
-    outcome = (memory or Memory(one)).step(on_topic(fact, FACTS, traceparent="00-1"))
+    outcome = (memory or Memory(one)).step(told(fact, traceparent="00-1"))
     found = [payload(out.headers, out.value) for out in outcome.outputs]
     decisions = [one for one in found if isinstance(one, RoutingDecided)]
     assert len(decisions) == 1
@@ -71,7 +79,7 @@ def stepped(fact: Fact, routing: Routing | None = None, memory: Memory | None = 
 def test_every_fact_is_decided_and_delivered():
     """One decision, one delivery per recipient, into its outbox, with ids, rule, profile, deadline and trace."""
     one = processor(RouteReference(small()))
-    sent, decided = Memory(one).step(on_topic(opened(), FACTS, traceparent="00-1")).outputs
+    sent, decided = Memory(one).step(told(opened(), traceparent="00-1")).outputs
     delivery, decision = payload(sent.headers, sent.value), payload(decided.headers, decided.value)
     assert isinstance(delivery, Delivery)
     assert isinstance(decision, RoutingDecided)
@@ -132,53 +140,6 @@ def test_tests_never_reach_a_real_recipient():
     assert caught.value.code is Code.MODE_MIXED
 
 
-def test_urgency_is_sticky():
-    """Once urgent, always urgent for that recipient and incident; another incident is not touched."""
-    one = processor(RouteReference(small()))
-    memory = Memory(one)
-    calm = summary(urgency=Urgency.ORDINARY)
-    topics = [
-        memory.step(on_topic(fact, FACTS)).outputs[0].topic
-        for fact in (
-            opened(fact_id="1", summary=calm),
-            opened(fact_id="2"),
-            opened(fact_id="3", summary=calm),
-            opened(fact_id="4", incident_id="i-2", summary=calm),
-        )
-    ]
-    assert topics == ["outbox.a.routine", "outbox.a.urgent", "outbox.a.urgent", "outbox.a.routine"]
-
-
-def test_the_same_delivery_goes_again():
-    """Asked for again: the same bytes under the same id, and a decision that names it."""
-    one = processor(RouteReference(small()))
-    memory = Memory(one)
-    first = memory.step(on_topic(opened(), FACTS)).outputs[0]
-    wanted = attribute(first.headers, "deliveryid") or ""
-    change = DeliveryRequested(delivery_id=wanted, actor="reconciler")
-    again, decided = memory.step(on_topic(opened(fact_id="f-9", change=change), FACTS)).outputs
-    assert (again.topic, again.key, again.value) == (first.topic, first.key, first.value)
-    assert attribute(again.headers, "deliveryid") == wanted
-    decision = payload(decided.headers, decided.value)
-    assert isinstance(decision, RoutingDecided)
-    assert (decision.rules, decision.deliveries) == (("delivery-again",), {"a": wanted})
-    unknown = DeliveryRequested(delivery_id="other", actor="reconciler")
-    (decided,) = memory.step(on_topic(opened(fact_id="f-10", change=unknown), FACTS)).outputs
-    decision = payload(decided.headers, decided.value)
-    assert isinstance(decision, RoutingDecided)
-    assert (decision.rules, decision.deliveries) == (("delivery-forgotten",), {})
-
-
-def test_memory_of_deliveries_is_bounded():
-    """Only the last delivery per incident and recipient is kept, and only of so many."""
-    one = processor(RouteReference(small(), remembered_deliveries=4))
-    memory = Memory(one)
-    for number in range(30):
-        memory.step(on_topic(opened(fact_id=f"f-{number}", incident_id=f"i-{number}"), FACTS))
-    assert len([key for key in memory.values if key.startswith("d|")]) == 4
-    assert len(memory.values) == 4 + 4 + 1
-
-
 def test_notices_are_routed_in_order_of_time():
     """A warning has its own subject per territory, the step's time as sequence, and its severity decides urgency."""
     routing = built_in(KNOWN._replace(recipients=("crisis",)))
@@ -201,8 +162,11 @@ def test_what_is_no_fact_is_set_aside():
     one = processor(RouteReference(small()))
     for record in (
         on_topic(report()),
-        on_topic(opened())._replace(value=b"{"),
-        on_topic(opened())._replace(value=b"[]"),
+        told(opened())._replace(value=b"{"),
+        told(opened())._replace(value=b"[]"),
+        told(opened())._replace(value=b'{"fact_id":1,"change":{"kind":"IncidentDormant"},"at":"x"}'),
+        on_topic(opened(), FACTS),
+        on_topic(opened(), FACTS, mode="odd"),
     ):
         with pytest.raises(Rejected) as caught:
             one.step({}, record)
@@ -235,6 +199,30 @@ def test_only_the_police_profile_gets_the_caller():
     assert {one.recipient: "caller" in one.body["report"] for one in deliveries} == {"dispatch": True, "fire": False}
 
 
+@pytest.mark.parametrize("mode", [Mode.TEST, Mode.EXERCISE])
+def test_what_tells_nothing_new_goes_to_nobody(mode):
+    """A repeat and one of a merge's reports hold neither mode nor kind: decided by a name of their own, never real."""
+    repeat = ReportRepeated(report_id="r-1", document_id="d-2")
+    moved = ReportLinked(report_id="r-1", explanation=explanation())
+    one = processor(RouteReference(small(), mode=mode))
+    for change, rule in ((repeat, "repeated"), (moved, "moved")):
+        fact = opened(change=change, summary=None)
+        (decided,) = Memory(one).step(told(fact, mode=mode.value)).outputs
+        decision = payload(decided.headers, decided.value)
+        assert isinstance(decision, RoutingDecided)
+        assert (decision.rules, decision.deliveries, decision.report_id) == ((rule,), {}, "r-1")
+        assert attribute(decided.headers, "mode") == mode.value
+    assert stepped(opened(change=moved))[0].rules == ("all",), "the last of a merge tells how the incident is then"
+
+
+def test_the_mode_stands_in_the_headers():
+    """A fact without an incident is routed by the mode that its record bears."""
+    unknown = CommandRefused(command_id="c", verb="accept", code=Code.INCIDENT_UNKNOWN)
+    fact = opened(change=unknown, summary=None, incident_id=None)
+    memory = Memory(processor(RouteReference(small())))
+    assert [one.topic for one in memory.step(told(fact, mode="test")).outputs] == ["outbox.t.routine", DECISIONS]
+
+
 @settings(max_examples=80, deadline=None)
 @given(
     category=st.sampled_from(sorted(categories.built_in().categories)),
@@ -247,9 +235,9 @@ def test_same_in_same_out_and_twice_is_once(category, urgency, mode, make):
     one = processor(RouteReference(BUILT_IN))
     fact = make(summary=summary(category=category, urgency=urgency, mode=mode))
     memory = Memory(one)
-    first = memory.step(on_topic(fact, FACTS))
+    first = memory.step(told(fact))
     before = dict(memory.values)
-    assert memory.step(on_topic(fact, FACTS)).outputs == first.outputs
+    assert memory.step(told(fact)).outputs == first.outputs
     assert memory.values == before
     assert sum(out.topic == DECISIONS for out in first.outputs) == 1
     for out in first.outputs:
@@ -262,6 +250,6 @@ def test_incidents_do_not_meddle():
     change = StateChanged(verb="accept", before=IncidentState.OPEN, after=IncidentState.ACCEPTED, actor="a")
     facts = [opened(fact_id="1", incident_id="x"), opened(fact_id="2", incident_id="y", change=change)]
     straight, turned = Memory(one), Memory(one)
-    assert [straight.step(on_topic(fact, FACTS)).outputs for fact in facts] == [
-        turned.step(on_topic(fact, FACTS)).outputs for fact in reversed(facts)
+    assert [straight.step(told(fact)).outputs for fact in facts] == [
+        turned.step(told(fact)).outputs for fact in reversed(facts)
     ][::-1]

@@ -108,7 +108,7 @@ async function post(address, body) {
 }
 
 async function command(incident, body) {
-  const [ok, said] = await post(`/api/incidents/${encodeURIComponent(incident.id)}/commands`, { ...body, unit: incident.unit, expected_version: incident.version, idempotency_key: crypto.randomUUID() });
+  const [ok, said] = await post(`/api/incidents/${encodeURIComponent(incident.id)}/commands`, { ...body, unit: incident.unit, mode: incident.mode, expected_version: incident.version, idempotency_key: crypto.randomUUID() });
   const place = $("answer");
   if (place) place.textContent = ok ? (said.fact_id ? "✓" : t().sentOn) : `${t().refused}: ${said.code || ""} ${said.detail || ""}`;
 }

@@ -41,6 +41,14 @@ def test_a_command_arrives() -> None:
     )
 
 
+def test_a_command_keeps_its_mode() -> None:
+    """A command on a test says so; without a mode it is left to the installation."""
+    for mode in ("test", None):
+        fields = {**ACCEPT, "mode": mode} if mode else ACCEPT
+        (told,) = translate(Document(orjson.dumps(fields))).events
+        assert told.mode == mode
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "at"),
     [

@@ -31,6 +31,7 @@ def test_every_mistake_is_told_with_its_place(tmp_path):
     ("more", "says"),
     [
         ("clock: records", "needs the time"),
+        ("clock: records\ntime: {column: t, zone: Europe/Warsaw}", "needs a unit of its own"),
         ("delimiter: '\"'", "neither quote nor line end"),
         ("place: {planet: p}", "planet; allowed: building"),
         ("text: {description: d, casualties: c}", "casualties; allowed"),
