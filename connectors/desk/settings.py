@@ -6,5 +6,7 @@ from connectors.contract import SourceSettings
 class DeskSettings(SourceSettings):
     """What the officers of the post type themselves."""
 
+    emergency: bool = True
+    """No back-pressure: an officer is never told to come later while the call centre is heard."""
     zone: str = "Europe/Warsaw"
     """Time zone of times without an offset."""

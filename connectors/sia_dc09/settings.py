@@ -31,6 +31,8 @@ class SiaSettings(SourceSettings):
     The unencrypted protocol has no credentials, so without `allowed_networks` it listens on this machine only.
     """
 
+    emergency: bool = True
+    """No back-pressure: a panel that is not answered believes that nobody hears it."""
     host: str = "127.0.0.1"
     """Address to listen on; beyond loopback only with `allowed_networks`."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
