@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from connectors.contract import Accepted, Document, Held, Refused
-from connectors.sia_dc09.frame import framed, read
+from connectors.sia_dc09.frame import framed, read, wired
 from connectors.sia_dc09.lab import Panel, message
 from connectors.sia_dc09.settings import SiaSettings
 from connectors.sia_dc09.source import NOISE, SiaSource
@@ -108,6 +108,16 @@ async def test_a_damaged_message_is_kept_and_not_answered():
         assert len(desk.documents) == 1
         desk.settled = KEPT
         assert b'"ACK"' in await panel.say(message(stamp=NOW))
+
+
+async def test_an_alarm_with_a_letter_outside_ascii_is_kept_and_answered():
+    """Undamaged: acknowledged. Damaged: kept in front of a person like any damaged message, and not answered."""
+    async with listening() as desk, dialled(desk) as panel:
+        raw = wired(b'"SIA-DCS"0007L0#1234[#1234|Nri1/BA1^\xa3AZIENKA^]')
+        assert await panel.say(raw) == framed('"ACK"0007L0#1234[]')
+        desk.settled = Refused(Code.CRC_MISMATCH, "crc", "", "document")
+        assert await panel.say(b"\n0000" + raw[5:], wait_seconds=0.2) == b""
+        assert len(desk.documents) == 2
 
 
 async def test_a_wrong_clock_is_told_our_time_once_and_loses_nothing():
