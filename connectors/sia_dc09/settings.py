@@ -51,7 +51,7 @@ class SiaSettings(SourceSettings):
     nak_again_seconds: Annotated[float, Field(gt=0)] = 600.0
     """See `stamp_failed`."""
     repeat_seconds: Annotated[float, Field(gt=0)] = 600.0
-    """Equal messages without a trustworthy time stamp within this time are one message sent again."""
+    """Equal messages within this time are one message sent again; later, only with a time stamp that can be trusted."""
     max_bytes: Annotated[int, Field(ge=64, le=65_536)] = 2_048
     """Largest frame."""
     frame_seconds: Annotated[float, Field(gt=0)] = 10.0

@@ -12,6 +12,7 @@ from connectors.sia_dc09.frame import framed, read, wired
 from connectors.sia_dc09.lab import Panel, message
 from connectors.sia_dc09.settings import SiaSettings
 from connectors.sia_dc09.source import NOISE, SiaSource
+from connectors.sia_dc09.translate import translate
 from schemas.errors import Code, Unavailable
 from tests.waiting import until
 
@@ -157,6 +158,33 @@ async def test_repeats_are_told_from_new_events():
         desk.source._now = lambda: NOW + timedelta(hours=1)
         await panel.say(message())
         assert desk.documents[-1].occurrence != shown[2]
+
+
+@pytest.mark.parametrize(
+    ("first", "again"), [(35, 45), (45, 55), (-25, -15)], ids=["behind at last", "behind", "ahead at first"]
+)
+async def test_a_message_sent_again_stays_what_it_was(first, again):
+    """Its time stamp comes to be too old, or near enough, while it is repeated: one document with one meaning."""
+    stamp = NOW
+    async with listening(stamp_failed="ack") as desk, dialled(desk) as panel:
+        for seconds in (first, again):
+            desk.source._now = lambda seconds=seconds: stamp + timedelta(seconds=seconds)
+            assert b'"ACK"' in await panel.say(message(stamp=stamp))
+        one, two = desk.documents
+        assert (one.occurrence, one.context) == (two.occurrence, two.context)
+        settings = SiaSettings(name="panels")
+        assert translate(one, settings) == translate(two, settings)
+
+
+async def test_a_clock_that_was_right_at_first_is_not_told_our_time():
+    """The panel had to send again because we were slow: its clock is none the worse."""
+    async with listening() as desk, dialled(desk) as panel:
+        desk.source._now = lambda: NOW + timedelta(seconds=35)
+        desk.settled = Refused(Code.JOURNAL_FULL, "full")
+        assert await panel.say(message(stamp=NOW), wait_seconds=0.2) == b""
+        desk.source._now = lambda: NOW + timedelta(seconds=45)
+        desk.settled = KEPT
+        assert await panel.say(message(stamp=NOW)) == framed('"ACK"0001L0#1234[]')
 
 
 async def test_many_panels_at_once_are_each_answered():
