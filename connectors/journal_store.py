@@ -117,7 +117,11 @@ class JournalStore:
             self._drop()
             raise
         if self._since_measured >= _MEASURE_BYTES:
-            self._measure(db)
+            try:
+                self._measure(db)
+            except sqlite3.Error:
+                # What was committed is durable all the same; the file is opened and measured anew for the next.
+                self._drop()
         return answers
 
     def close(self) -> None:
