@@ -1,9 +1,13 @@
 """The journal's room: who is taken while it fills, and what leaves to make room."""
 
+import sqlite3
 from pathlib import Path
 
+import pytest
+
+from connectors import journal_store
 from connectors.journal import Journal
-from connectors.journal_rows import Mark, RowState, Stored
+from connectors.journal_rows import Mark, RowState, Stored, Verdict
 from connectors.journal_store import Limits
 from schemas.errors import Code
 from tests.connectors.journal_stage import KEY, entry, until_refused
@@ -62,3 +66,62 @@ async def test_trims_published_never_unpublished(tmp_path: Path) -> None:
     assert [one.row for one in await journal.ids(0, 1000)] == [len(kept) + 1]
     assert await journal.verify() == []
     await journal.close()
+
+
+async def test_what_must_stay_does_not_hide_what_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Quarantined and unpublished rows stand before published ones: room is made from those behind them."""
+    monkeypatch.setattr(journal_store, "_TRIM_ROWS", 5)
+    now = [1000.0]
+    journal, kept = await filled(tmp_path, now, keep_seconds=60.0)
+    verdict = Verdict(Code.SYNTAX_INVALID, "not JSON")
+    await journal.note(*(Mark(one.row, RowState.QUARANTINED, verdict=verdict) for one in kept[:10]))
+    await journal.note(*(Mark(one.row, RowState.PUBLISHED) for one in kept[20:]))
+    now[0] += 61
+    assert journal._store.trim() == 5
+    row = await journal.document(kept[20].document_id)
+    assert row is not None
+    assert row.body is None
+    assert (await journal.append(entry("room again"))).row == len(kept) + 1
+    await journal.close()
+
+
+async def test_what_kafka_has_refuses_nobody(tmp_path: Path) -> None:
+    """Young published bytes leave too before an ordinary source is refused: the oldest, and no more than is needed."""
+    journal, kept = await filled(tmp_path, [1000.0])
+    await journal.note(*(Mark(one.row, RowState.PUBLISHED) for one in kept[1:]))
+    journal._store.trim()
+    assert 0.70 < journal.fill <= 0.80
+    bodies = [row.body is not None for one in kept if (row := await journal.document(one.document_id))]
+    assert bodies[0], "unpublished bytes never leave"
+    assert bodies[1:] == sorted(bodies[1:]), "the oldest go first"
+    assert (await journal.append(entry("room again"))).row == len(kept) + 1
+    assert await journal.verify() == []
+    await journal.close()
+
+
+async def test_unpublished_bytes_leave_for_nobody(tmp_path: Path) -> None:
+    """A full journal that Kafka has nothing of refuses, and keeps what it has."""
+    journal, kept = await filled(tmp_path, [1000.0])
+    assert journal._store.trim() == 0
+    assert len(await journal.unpublished(0, 1000)) == len(kept)
+    assert all(row.body is not None for row in await journal.unpublished(0, 1000))
+    await journal.close()
+
+
+async def test_a_journal_of_before_is_taken_up(tmp_path: Path) -> None:
+    """A file without the column that trimming needs gets it, and what was trimmed already is known as such."""
+    journal, kept = await filled(tmp_path, [1000.0])
+    await journal.note(*(Mark(one.row, RowState.PUBLISHED) for one in kept))
+    await journal.close()
+    with sqlite3.connect(tmp_path / "j.db") as db:
+        db.execute("DELETE FROM bodies WHERE row <= 10")
+        for index in ("held_published", "held_quarantined"):
+            db.execute(f"DROP INDEX {index}")
+        db.execute("ALTER TABLE documents DROP COLUMN held")
+    db.close()
+    limits = Limits(max_bytes=1 << 20, keep_longest_seconds=5.0)
+    again = Journal(tmp_path / "j.db", KEY, limits, clock=lambda: 1010.0)
+    await again.start()
+    assert again._store.trim() == len(kept) - 10
+    assert await again.verify() == []
+    await again.close()
