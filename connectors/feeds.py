@@ -12,6 +12,7 @@ from connectors.prepared import Origin
 from schemas.envelope import Headers
 from schemas.errors import Code, Misconfigured
 from schemas.feed import FeedState, FeedStatus
+from schemas.notice import SnapshotTaken
 from schemas.report import Revision, Telling
 from schemas.wire import derived_id, record
 
@@ -74,7 +75,10 @@ class Feed:
         self.last_document_at = datetime.now(UTC)
 
     def took(self, stored: Stored, translation: Translation | None) -> None:
-        """Count a new document; None: it was not understood. Notes how far the far clock is from ours."""
+        """Count a new document; None: it was not understood. Notes how far the far clock is from ours.
+
+        A snapshot that is not complete counts as not understood too: what is shown of it hides that rows are missing.
+        """
         self.documents += 1
         self.last_document_at = stored.received_at
         if translation is None:
@@ -82,6 +86,8 @@ class Feed:
             return
         for told in translation.events:
             said = told.payload
+            if isinstance(said, SnapshotTaken) and not said.complete:
+                self.rejected += 1
             if isinstance(said, Telling) and said.registered_at and said.revision is Revision.NEW:
                 self.skew_seconds = None
                 if said.clock == "wall":

@@ -16,3 +16,11 @@ class TestImgwMeteo(SourceContract):
         first, documents = stage.feed.last_document_at, stage.feed.documents
         await until(lambda: stage.feed.last_document_at > first)
         assert stage.feed.documents == documents
+
+    async def test_an_incomplete_snapshot_counts_as_not_understood(self, stage):
+        """It is shown, and its share among the documents raises the alarm of a failing feed."""
+        await self.say(stage, range(1))
+        assert stage.feed.rejected == 0
+        stage.lab.warn("Odd", obowiazuje_od="soon")
+        await until(lambda: stage.feed.documents == 2)
+        assert stage.feed.rejected == 1
