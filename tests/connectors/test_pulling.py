@@ -65,6 +65,10 @@ class QueueLab:
         self.items.append(orjson.dumps({"id": f"matter-{number % 2}", "revision": number, "text": "secret words"}))
         self.change()
 
+    async def revise(self, number: int) -> None:
+        """One more revision of the first matter."""
+        await self.tell(2 * number)
+
     async def garble(self) -> None:
         """One that is no JSON."""
         self.items.append(b"secret words {")
