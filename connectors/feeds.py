@@ -39,6 +39,8 @@ class Feed:
         self.documents = self.rejected = self.attempts = 0
         self.last_document_at: datetime | None = None
         self.skew_seconds: float | None = None
+        self.unclear: Code | None = None
+        """Why the picture that a polled feed shows now is not fully understood."""
 
     @property
     def name(self) -> str:
@@ -81,13 +83,14 @@ class Feed:
         """
         self.documents += 1
         self.last_document_at = stored.received_at
+        if SnapshotTaken in self.connector.emits:
+            self.unclear = None if translation is not None and _complete(translation) else Code.NOT_UNDERSTOOD
         if translation is None:
             self.rejected += 1
             return
+        self.rejected += not _complete(translation)
         for told in translation.events:
             said = told.payload
-            if isinstance(said, SnapshotTaken) and not said.complete:
-                self.rejected += 1
             if isinstance(said, Telling) and said.registered_at and said.revision is Revision.NEW:
                 self.skew_seconds = None
                 if said.clock == "wall":
@@ -96,6 +99,7 @@ class Feed:
     def status(self, node: str) -> tuple[bytes, Headers]:
         """What is said of it now: value and headers of a record for `feed.status`."""
         now = datetime.now(UTC)
+        code = self.unclear if self.state is FeedState.UP else self.code
         status = FeedStatus(
             feed=self.name,
             system=self.connector.name,
@@ -108,7 +112,7 @@ class Feed:
             rejected=self.rejected,
             expected_every_seconds=self.settings.expected_every_seconds,
             emergency=self.settings.emergency,
-            code=self.code.value if self.code else None,
+            code=code.value if code else None,
             skew_seconds=self.skew_seconds,
         )
         return record(
@@ -118,3 +122,9 @@ class Feed:
             time=now.isoformat().replace("+00:00", "Z"),
             extensions={"kind": self.state.value},
         )
+
+
+def _complete(translation: Translation) -> bool:
+    """Whether no snapshot in it has a row that was not understood."""
+    said = (told.payload for told in translation.events)
+    return all(one.complete for one in said if isinstance(one, SnapshotTaken))
