@@ -12,6 +12,7 @@ from connectors.prepared import Origin
 from schemas.envelope import Headers
 from schemas.errors import Code, Misconfigured
 from schemas.feed import FeedState, FeedStatus
+from schemas.notice import SnapshotTaken
 from schemas.report import Revision, Telling
 from schemas.wire import derived_id, record
 
@@ -38,6 +39,8 @@ class Feed:
         self.documents = self.rejected = self.attempts = 0
         self.last_document_at: datetime | None = None
         self.skew_seconds: float | None = None
+        self.unclear: Code | None = None
+        """Why the picture that a polled feed shows now is not fully understood."""
 
     @property
     def name(self) -> str:
@@ -74,12 +77,18 @@ class Feed:
         self.last_document_at = datetime.now(UTC)
 
     def took(self, stored: Stored, translation: Translation | None) -> None:
-        """Count a new document; None: it was not understood. Notes how far the far clock is from ours."""
+        """Count a new document; None: it was not understood. Notes how far the far clock is from ours.
+
+        A snapshot that is not complete counts as not understood too: what is shown of it hides that rows are missing.
+        """
         self.documents += 1
         self.last_document_at = stored.received_at
+        if SnapshotTaken in self.connector.emits:
+            self.unclear = None if translation is not None and _complete(translation) else Code.NOT_UNDERSTOOD
         if translation is None:
             self.rejected += 1
             return
+        self.rejected += not _complete(translation)
         for told in translation.events:
             said = told.payload
             if isinstance(said, Telling) and said.registered_at and said.revision is Revision.NEW:
@@ -90,6 +99,7 @@ class Feed:
     def status(self, node: str) -> tuple[bytes, Headers]:
         """What is said of it now: value and headers of a record for `feed.status`."""
         now = datetime.now(UTC)
+        code = self.unclear if self.state is FeedState.UP else self.code
         status = FeedStatus(
             feed=self.name,
             system=self.connector.name,
@@ -102,7 +112,7 @@ class Feed:
             rejected=self.rejected,
             expected_every_seconds=self.settings.expected_every_seconds,
             emergency=self.settings.emergency,
-            code=self.code.value if self.code else None,
+            code=code.value if code else None,
             skew_seconds=self.skew_seconds,
         )
         return record(
@@ -117,3 +127,9 @@ class Feed:
 def _text(told: str) -> str:
     """A header's text with what is no UTF-8 in it replaced: nothing of a far side's header may stop its document."""
     return told.encode(errors="replace").decode()
+
+
+def _complete(translation: Translation) -> bool:
+    """Whether no snapshot in it has a row that was not understood."""
+    said = (told.payload for told in translation.events)
+    return all(one.complete for one in said if isinstance(one, SnapshotTaken))

@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
+import structlog
+
 from connectors.journal_reader import Fault, JournalReader, RowIds
 from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
 from connectors.journal_store import JournalStore, Limits, Named
 from schemas.errors import Code, SztabError, Unavailable
 from schemas.privacy import derive
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 Answers = list[Stored | SztabError]
@@ -58,11 +62,17 @@ class Journal:
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="journal-read")
         self._reader = JournalReader(path, installation)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended = asyncio.Event()
 
     async def start(self) -> None:
         """Start the writer thread."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
+
+    async def failed(self) -> None:
+        """Wait until the writer thread has ended, which only `close` should bring about: then Unavailable."""
+        await self._ended.wait()
+        raise Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
 
     async def close(self) -> None:
         """Finish what waits, fold the log in, give the file back."""
@@ -167,13 +177,17 @@ class Journal:
         """The writer thread: take all that waits, commit it, tell the loop once; trim in between."""
         trimmed_at = time.monotonic()
         going = True
-        while going:
-            jobs, going = self._take()
-            if jobs:
-                self._commit(jobs)
-            if time.monotonic() - trimmed_at >= _TRIM_EVERY_SECONDS:
-                self._store.trim()
-                trimmed_at = time.monotonic()
+        try:
+            while going:
+                jobs, going = self._take()
+                if jobs:
+                    self._commit(jobs)
+                if time.monotonic() - trimmed_at >= _TRIM_EVERY_SECONDS:
+                    self._trim()
+                    trimmed_at = time.monotonic()
+        finally:
+            assert self._loop is not None
+            self._loop.call_soon_threadsafe(self._ended.set)
 
     def _take(self) -> tuple[list[_Job], bool]:
         jobs: list[_Job] = []
@@ -205,8 +219,17 @@ class Journal:
                     self._commit([job])
                 return
             answers = [Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal cannot hold this document")]
+        except Exception as error:  # noqa: BLE001 - ours to mend; whoever waits gets an answer, and the writer goes on
+            log.error("journal_bug", error=type(error).__name__)  # noqa: TRY400 - its text may quote a document
+            answers = [Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal failed")] * len(jobs)
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._tell, jobs, answers)
+
+    def _trim(self) -> None:
+        try:
+            self._store.trim()
+        except Exception as error:  # noqa: BLE001 - ours to mend; the writer goes on, and a filling journal is told
+            log.error("journal_bug", error=type(error).__name__)  # noqa: TRY400 - as above
 
     def _tell(self, jobs: list[_Job], answers: list[Answers | SztabError]) -> None:
         for job, answer in zip(jobs, answers, strict=True):

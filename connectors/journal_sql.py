@@ -20,14 +20,14 @@ from connectors.journal_rows import (
 Note = Mark | StoredKey | tuple[str, str]
 """What may be written beside rows: what became of a row, a thread's key, (source, cursor)."""
 
-SCHEMA: Final = """
+_TABLES: Final = """
 CREATE TABLE IF NOT EXISTS documents (
   row INTEGER PRIMARY KEY, document_id TEXT NOT NULL UNIQUE, source TEXT NOT NULL, far_system TEXT NOT NULL,
   thread TEXT, received_ms INTEGER NOT NULL, sha256 BLOB NOT NULL, chain BLOB NOT NULL, checksum INTEGER NOT NULL,
-  state INTEGER NOT NULL, occurrence TEXT NOT NULL, content_type TEXT, context TEXT, reports TEXT, verdict TEXT
+  state INTEGER NOT NULL, occurrence TEXT NOT NULL, content_type TEXT, context TEXT, reports TEXT, verdict TEXT,
+  held INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE TABLE IF NOT EXISTS bodies (row INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
-CREATE INDEX IF NOT EXISTS unsettled ON documents (row) WHERE state IN (0, 2);
 CREATE TABLE IF NOT EXISTS cursors (source TEXT PRIMARY KEY, cursor TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS keys (
   thread_id TEXT PRIMARY KEY, key_id TEXT NOT NULL, nonce BLOB NOT NULL, wrapped BLOB NOT NULL,
@@ -37,6 +37,17 @@ CREATE TABLE IF NOT EXISTS anchor (
   one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL, chain BLOB NOT NULL
 ) STRICT;
 """
+"""`held` of a document: its bytes are still in `bodies`."""
+_INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS unsettled ON documents (row) WHERE state IN (0, 2);
+CREATE INDEX IF NOT EXISTS held_published ON documents (received_ms, row) WHERE state = 1 AND held = 1;
+CREATE INDEX IF NOT EXISTS held_quarantined ON documents (received_ms, row) WHERE state = 3 AND held = 1;
+"""
+_HELD: Final = (
+    "SELECT row, received_ms, length(body) FROM documents JOIN bodies USING (row)"
+    " WHERE state = {state:d} AND held = 1 ORDER BY received_ms, row LIMIT ?"
+)
+"""The state stands in the text: only so does SQLite see that the index answers it."""
 _DOCUMENTS: Final = (
     "documents (row, document_id, source, far_system, received_ms, sha256, chain, checksum, state, occurrence,"
     " content_type, context)"
@@ -44,6 +55,29 @@ _DOCUMENTS: Final = (
 _BODIES: Final = "bodies (row, body)"
 _KNOWN: Final = "row, document_id, sha256, received_ms, state, verdict"
 _BLOCK: Final = 64
+
+
+def prepare(db: sqlite3.Connection) -> None:
+    """Make what is missing of tables and indexes; an older file gets the column that it has not."""
+    db.executescript(_TABLES)
+    if "held" not in {name for _, name, *_ in db.execute("PRAGMA table_info(documents)")}:
+        db.executescript(
+            "BEGIN IMMEDIATE; ALTER TABLE documents ADD COLUMN held INTEGER NOT NULL DEFAULT 1;"
+            "UPDATE documents SET held = 0 WHERE row NOT IN (SELECT row FROM bodies); COMMIT"
+        )
+    db.executescript(_INDEXES)
+
+
+def held(db: sqlite3.Connection, state: RowState, limit: int) -> sqlite3.Cursor:
+    """Row, time of receipt (epoch ms) and size of the oldest settled rows whose bytes are still here."""
+    return db.execute(_HELD.format(state=state), (limit,))
+
+
+def let_go(db: sqlite3.Connection, rows: Sequence[int]) -> None:
+    """Delete the bytes of rows; belongs to the transaction that is open."""
+    named = [(row,) for row in rows]
+    db.executemany("DELETE FROM bodies WHERE row = ?", named)
+    db.executemany("UPDATE documents SET held = 0 WHERE row = ?", named)
 
 
 def digest_of(body: bytes) -> bytes:

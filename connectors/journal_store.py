@@ -17,7 +17,7 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
-from connectors.journal_sql import SCHEMA, Note, insert, note, row_values
+from connectors.journal_sql import Note, held, insert, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
 from schemas.errors import Code, Misconfigured, SztabError, Unavailable
 
@@ -32,12 +32,15 @@ _TRIM_ROWS: Final = 5000
 class Limits:
     """How much the journal may hold, and what may leave when room is needed. Unpublished rows never leave.
 
-    `keep_seconds`: published bytes younger than this stay even then. `keep_longest_seconds`: published bytes older than
-    this leave anyway; their row, without bytes, stays as long again, so that ids and chain can be checked.
+    From the share `alarm` on published bytes older than `keep_seconds` leave. From `crowded` on the oldest published
+    bytes leave whatever their age, until there is that much room again: Kafka has them, and nobody is refused for their
+    sake. It is below `ordinary`, from where on ordinary sources are refused. `keep_longest_seconds`: published bytes
+    older than this leave anyway; their row, without bytes, stays as long again, so that ids and chain can be checked.
     """
 
     max_bytes: int = 2 * 1024**3
     alarm: float = 0.70
+    crowded: float = 0.75
     ordinary: float = 0.80
     refuse: float = 0.95
     keep_seconds: float = 72 * 3600.0
@@ -117,7 +120,11 @@ class JournalStore:
             self._drop()
             raise
         if self._since_measured >= _MEASURE_BYTES:
-            self._measure(db)
+            try:
+                self._measure(db)
+            except sqlite3.Error:
+                # What was committed is durable all the same; the file is opened and measured anew for the next.
+                self._drop()
         return answers
 
     def close(self) -> None:
@@ -138,13 +145,12 @@ class JournalStore:
             return 0
         now = self._clock()
         longest = _ms(now - self._limits.keep_longest_seconds)
-        room_needed = self.fill >= self._limits.alarm
-        published = _ms(now - self._limits.keep_seconds) if room_needed else longest
-        before = {RowState.PUBLISHED: published, RowState.QUARANTINED: longest}
+        aged = _ms(now - self._limits.keep_seconds) if self.fill >= self._limits.alarm else longest
+        room = round((self.fill - self._limits.crowded) * self._limits.max_bytes)
         try:
             db.execute("BEGIN IMMEDIATE")
-            gone = self._old_bodies(db, before, max(before.values()))
-            db.executemany("DELETE FROM bodies WHERE row = ?", gone)
+            gone = _leaving(db, RowState.PUBLISHED, aged, room) + _leaving(db, RowState.QUARANTINED, longest, 0)
+            let_go(db, gone)
             changed = len(gone) + self._forget(db, _ms(now - 2 * self._limits.keep_longest_seconds))
             db.execute("COMMIT")
             if changed:
@@ -153,17 +159,6 @@ class JournalStore:
             self._drop()
             return 0
         return changed
-
-    @staticmethod
-    def _old_bodies(db: sqlite3.Connection, before: dict[RowState, int], youngest: int) -> list[tuple[int]]:
-        gone: list[tuple[int]] = []
-        query = "SELECT row, state, received_ms FROM bodies JOIN documents USING (row) ORDER BY row LIMIT ?"
-        for row, state, received_ms in db.execute(query, (_TRIM_ROWS,)):
-            if received_ms >= youngest:
-                break
-            if received_ms < before.get(RowState(state), 0):
-                gone.append((row,))
-        return gone
 
     def _forget(self, db: sqlite3.Connection, before_ms: int) -> int:
         """Delete the oldest rows without bytes, up to the first that must stay; the anchor carries the chain on."""
@@ -189,7 +184,7 @@ class JournalStore:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA wal_autocheckpoint = 500")
             db.execute("PRAGMA busy_timeout = 5000")
-            db.executescript(SCHEMA)
+            prepare(db)
             page_bytes = db.execute("PRAGMA page_size").fetchone()[0]
             db.execute(f"PRAGMA max_page_count = {max(64, self._limits.max_bytes // page_bytes)}")
             last = db.execute("SELECT row, chain FROM documents ORDER BY row DESC LIMIT 1").fetchone()
@@ -242,6 +237,17 @@ class JournalStore:
         if self._measured + self._since_measured + size <= limit * self._limits.max_bytes:
             return None
         return Unavailable(Code.JOURNAL_FULL, "the journal has no room for this source")
+
+
+def _leaving(db: sqlite3.Connection, state: RowState, before_ms: int, room: int) -> list[int]:
+    """Rows of that state whose bytes go, oldest first: those received before, and more until so many bytes are free."""
+    gone: list[int] = []
+    for row, received_ms, size in held(db, state, _TRIM_ROWS):
+        if received_ms >= before_ms and room <= 0:
+            break
+        gone.append(row)
+        room -= size
+    return gone
 
 
 def _locked(path: Path) -> int:

@@ -22,7 +22,8 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS: Final = 1.0
 CALM_ROWS: Final = 500
-"""A pulled source that is no emergency one is not read further while more rows than this wait for the broker."""
+"""A pulled source that is no emergency one, and that nobody waits behind, is not read further while more rows than this
+wait for the broker."""
 QUIET_SECONDS: Final = 2.0
 """A read that waits so long without failing shows that the source is up again."""
 
@@ -33,6 +34,8 @@ class Pulling:
     def __init__(self, feed: Feed, runner: "Runner", back_off_seconds: Sequence[float]) -> None:
         self._feed, self._runner, self._back_off = feed, runner, back_off_seconds
         self._cursor: str | None = None
+        self._answers = True
+        """Whether somebody waits for what is read; taken for granted until a batch shows otherwise."""
 
     async def run(self) -> None:
         """Until cancelled, or until the far side denies us: then a person is needed."""
@@ -49,7 +52,9 @@ class Pulling:
                         await self._runner.become(feed, FeedState.UP)
                     while True:
                         await self._calm()
-                        await self._take(await self._read(source))
+                        batch = await self._read(source)
+                        self._answers = batch.settle is not None
+                        await self._take(batch)
                         await self._runner.become(feed, FeedState.UP)
                         attempt = 0
                 except Denied as error:
@@ -77,7 +82,8 @@ class Pulling:
         self._cursor = await self._runner.journal.cursor(self._feed.name)
 
     async def _calm(self) -> None:
-        if not self._feed.settings.emergency:
+        """Let the broker catch up before more is read. Never with a caller waiting: the journal holds its word."""
+        if not (self._feed.settings.emergency or self._answers):
             await self._runner.publisher.calm(CALM_ROWS)
 
     async def _read(self, source: Source) -> Batch:

@@ -86,7 +86,13 @@ class Runner:
 
     async def failed(self) -> None:
         """Wait until something of ours ends that never should; raises it, and the process must end."""
-        await self.publisher.failed()
+        watched = [asyncio.create_task(part.failed()) for part in (self.publisher, self.journal)]
+        try:
+            done, _ = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await ended(watched)
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Stop sources, say so, publish what can be within the time. What is left is published at the next start."""

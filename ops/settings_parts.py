@@ -89,7 +89,7 @@ class JournalPart(Part):
     alarm_share: Annotated[float, Field(gt=0, lt=1)] = 0.70
     """Share of the room at which an alarm is raised."""
     keep_hours: Seconds = 72.0
-    """Published bytes younger than this stay even when room is short."""
+    """Published bytes younger than this stay at the alarm too; from 75 % on the oldest leave, whatever their age."""
     keep_longest_days: Seconds = 14.0
     """Published bytes older than this leave even when there is room."""
 

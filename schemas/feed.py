@@ -44,7 +44,9 @@ class FeedStatus(Message):
         bool,
         about("An emergency feed: its silence is an urgent alarm.", Privacy.OPERATIONAL),
     ] = False
-    code: Annotated[str | None, about("Why it is not up.", Privacy.OPERATIONAL)] = None
+    code: Annotated[
+        str | None, about("Why it is not up, or what it shows is not fully understood.", Privacy.OPERATIONAL)
+    ] = None
     skew_seconds: Annotated[
         float | None,
         about("Far clock minus ours, from the last document.", Privacy.OPERATIONAL, "s"),

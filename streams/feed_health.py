@@ -129,7 +129,10 @@ def judge(feed: Feed, now_ms: int, limits: Limits, others: Collection[Feed] = ()
         else:
             dues.append(silent_at)
     failing_now = _failing(feed, limits)
-    if failing_now or feed.failed_before:
+    if feed.state == FeedState.UP and feed.code:
+        # A feed that changes seldom never has enough documents for a share.
+        alarms[FAILING] = Wanted(loud, f"what it shows now is not fully understood: {feed.code}")
+    elif failing_now or feed.failed_before:
         alarms[FAILING] = Wanted(loud, f"more than {limits.failing_share:.0%} of the documents were not understood")
         dues.append(feed.window_ms + round(limits.failing_window_seconds * 1000))
     if feed.skew_seconds is not None and abs(feed.skew_seconds) > limits.clock_skew_seconds:

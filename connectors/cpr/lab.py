@@ -19,6 +19,12 @@ class CprLab:
         """That many first forms."""
         return [self.form() for _ in range(count)]
 
+    def revisions(self, count: int) -> list[bytes]:
+        """One form and its updates, that many together."""
+        first = self.form()
+        cpr_id = next(reversed(self._forms))
+        return [first, *(self.update(cpr_id, description=f"Potrącenie, {n} rannych") for n in range(1, count))]
+
     def form(self, **changes: Any) -> bytes:
         """A new form; `changes` replace or add fields."""
         number = len(self._forms) + 1

@@ -9,7 +9,7 @@ import orjson
 
 from connectors.contract import Receipt
 from connectors.cpr.sink_settings import CprStatusSettings
-from connectors.cpr.statuses import CprStatus, Saying, follows, sayings
+from connectors.cpr.statuses import CprStatus, Saying, follows, form_of, sayings
 from connectors.kits.addresses import networks
 from connectors.kits.posting import Poster
 from connectors.kits.signatures import signed, signer
@@ -37,6 +37,8 @@ class CprStatusSink:
         self._poster = Poster(settings.url, named, settings.timeout_seconds, settings.ca_file)
         self._clock = clock
         self._last: OrderedDict[str, CprStatus] = OrderedDict()
+        self._far_system = settings.far_system
+        self._ours: OrderedDict[str, bool] = OrderedDict()
 
     async def connect(self) -> None:
         """Open the client; nothing is sent."""
@@ -46,13 +48,24 @@ class CprStatusSink:
         """Say what is new of each form. Errors as `connectors.kits.posting` says; what was said is not said again."""
         if not self._answers:
             return Receipt(far_reference=OFF, superseded=True)
-        told = sayings(delivery)
+        self._learn(delivery)
+        told = sayings(delivery, self._far_system, self._ours)
         if not told:
             return Receipt(far_reference=NO_FORM, superseded=True)
         for one in told:
             if follows(self._last.get(one.cpr_id), one.status):
                 await self._say(one, delivery)
         return Receipt(far_reference=f"{len(told)} forms: {told[0].status.value}")
+
+    def _learn(self, delivery: Delivery) -> None:
+        """Whose form came: what follows names numbers alone. A number that two centres use is told to both."""
+        form = form_of(delivery)
+        if form is None or not self._far_system:
+            return
+        self._ours[form.cpr_id] = form.far_system == self._far_system or self._ours.get(form.cpr_id, False)
+        self._ours.move_to_end(form.cpr_id)
+        while len(self._ours) > REMEMBERED:
+            self._ours.popitem(last=False)
 
     async def _say(self, one: Saying, delivery: Delivery) -> None:
         body = compose(one, self._sender, delivery.mode.value)

@@ -19,6 +19,9 @@ class CprStatusSettings(SinkSettings):
     """Where to POST statuses: https, no redirects are followed."""
     answers_cpr: bool = False
     """Whether we answer the centre ourselves. Off: nothing is sent, another system answers it."""
+    far_system: str = ""
+    """The centre as a source: its `far_system`, or where that is empty the source's name. It hears of its own forms
+    alone; needed where several centres are told. Empty: of every form."""
     token: SecretStr | None = None
     """Bearer token that the centre gave us."""
     keys: tuple[SecretStr, ...] = Field(default=(), max_length=4)

@@ -2,13 +2,17 @@
 
 Keyed by the form, never by the incident: two forms of one incident are two matters at the centre. Statuses follow the
 incident's state, so a form that joins an accepted incident is told ACCEPTED at once, which says more than DELIVERED.
+
+DELIVERED is said of the form that the delivery's own report is, and of no other: an officer who types the number of a
+form that was passed by telephone has not received it. What comes later is said of the matter, whoever named its number.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from schemas.delivery import Delivery
 from schemas.summary import IncidentState, Stage
@@ -70,8 +74,30 @@ class Saying:
     reason: str | None = None
 
 
-def sayings(delivery: Delivery) -> tuple[Saying, ...]:
-    """What the delivery says of each form that its profile shows; none without references or a state."""
+class Form(NamedTuple):
+    """A form as it came to us: whose it is (the sending centre's configured name), and its number there."""
+
+    far_system: str
+    cpr_id: str
+
+
+def form_of(delivery: Delivery) -> Form | None:
+    """The form that the delivery's own report is; None when it has none, or one that only cites a form's number."""
+    report = _part(delivery.body, "report")
+    cpr_id = report.get("far_id")
+    if not cpr_id or cpr_id not in _cited(_part(report, "told")):
+        return None
+    return Form(str(report.get("far_system") or ""), str(cpr_id))
+
+
+def sayings(
+    delivery: Delivery, far_system: str = "", ours: Mapping[str, bool] = MappingProxyType({})
+) -> tuple[Saying, ...]:
+    """What the delivery says to the centre of that name of each form that its profile shows; empty: the only centre.
+
+    `ours`: whether a form is that centre's, as far as that is known; another's is left out. None without references or
+    a state.
+    """
     summary = _part(delivery.body, "summary")
     state = summary.get("state")
     told = BY_STATE.get(IncidentState(state)) if state in set(IncidentState) else None
@@ -79,6 +105,11 @@ def sayings(delivery: Delivery) -> tuple[Saying, ...]:
         return ()
     status, stage = told
     at = _stage_time(summary, stage) or delivery.decided_at
+    if status is CprStatus.DELIVERED:
+        form = form_of(delivery)
+        forms = [form.cpr_id] if form is not None and far_system in {"", form.far_system} else []
+    else:
+        forms = [one for one in _forms(delivery.body) if ours.get(one, True)]
     reason = summary.get("refused_reason") or _part(delivery.body, "change").get("reason")
     return tuple(
         Saying(
@@ -89,7 +120,7 @@ def sayings(delivery: Delivery) -> tuple[Saying, ...]:
             sequence=delivery.sequence,
             reason=str(reason) if reason and status is CprStatus.REFUSED else None,
         )
-        for cpr_id in dict.fromkeys(_forms(delivery.body))
+        for cpr_id in dict.fromkeys(forms)
     )
 
 
@@ -119,9 +150,13 @@ def _stage_time(summary: Mapping[str, Any], stage: Stage | None) -> datetime | N
 def _forms(body: Mapping[str, Any]) -> Iterator[str]:
     """The centre's ids: of the report that came, and all of the incident's."""
     for part in (_part(_part(body, "report"), "told"), _part(body, "summary")):
-        for one in part.get("references") or ():
-            if isinstance(one, Mapping) and one.get("system") == CPR_ID and one.get("id"):
-                yield str(one["id"])
+        yield from _cited(part)
+
+
+def _cited(part: Mapping[str, Any]) -> Iterator[str]:
+    for one in part.get("references") or ():
+        if isinstance(one, Mapping) and one.get("system") == CPR_ID and one.get("id"):
+            yield str(one["id"])
 
 
 def _part(body: Mapping[str, Any], name: str) -> Mapping[str, Any]:

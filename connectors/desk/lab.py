@@ -17,6 +17,10 @@ class DeskLab:
         """That many entries."""
         return [self.entry() for _ in range(count)]
 
+    def revisions(self, count: int) -> list[bytes]:
+        """One entry that is sent again with other words, that many together."""
+        return [self.entry(entry_id="lab-matter", description=f"Hałas, {number}. telefon") for number in range(count)]
+
     def entry(self, **changes: Any) -> bytes:
         """A new entry; `changes` replace or add fields."""
         self._count += 1

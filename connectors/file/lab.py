@@ -57,6 +57,10 @@ class FileLab:
         """Append one call."""
         self.write(f"{number},2026-02-14 18:{number % 60:02d}:00,51.757,18.115,Kalisz,Łódzka,2.3,stłuczka przy sklepie")
 
+    async def revise(self, number: int) -> None:
+        """Append one call's row again, with other words."""
+        self.write(f"1,2026-02-14 18:00:00,51.757,18.115,Kalisz,Łódzka,2.3,stłuczka i {number} rannych")
+
     async def garble(self) -> None:
         """Append a line that is no row of this file."""
         self.write("to nie jest wiersz tego pliku")

@@ -78,6 +78,10 @@ class ImgwLab:
         """One more warning is in force."""
         self.warn(f"Lab{number:05d}")
 
+    async def revise(self, number: int) -> None:
+        """The feed itself is the matter: its picture changes."""
+        await self.tell(number)
+
     async def garble(self) -> None:
         """The next answer is a page for people, the ones after it are as before."""
         self.body = b"<html>przerwa techniczna</html>"

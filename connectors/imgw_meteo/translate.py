@@ -1,5 +1,6 @@
 """A snapshot of IMGW's meteorological warnings into notices. Pure and total."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ from connectors.contract import Document, Told, Translation
 from connectors.imgw_meteo.settings import ImgwSettings
 from connectors.kits.json import loads, pointer
 from connectors.kits.local_time import Reading, parsed, to_utc, zone
+from connectors.kits.polling import digest
 from schemas.errors import Code, Rejected
 from schemas.finding import Finding, FindingCode
 from schemas.notice import Notice, Severity, SnapshotTaken
@@ -43,7 +45,9 @@ def translate_for(settings: ImgwSettings) -> Callable[[Document], Translation]:
 
 
 def translate(document: Document, where: ZoneInfo) -> Translation:
-    """What holds by this answer. Rejected when it is neither a list of warnings nor the word that there are none.
+    """What holds by this answer.
+
+    Rejected when it is neither a list of warnings nor the word that there are none, or a list in which nothing is one.
 
     A row that cannot be understood makes the snapshot incomplete: nothing is concluded about what is missing from it.
     """
@@ -67,6 +71,8 @@ def translate(document: Document, where: ZoneInfo) -> Translation:
             # Rows come in another order at each poll: which of the two is shown must not depend on it.
             notices[notice.far_id] = min(other, notice, key=Notice.to_json)
             findings.append(_finding(FindingCode.SAME_ID_OTHER_CONTENT, f"/{number}/id", "twice in one snapshot"))
+    if data and not notices:
+        raise Rejected(Code.NOT_UNDERSTOOD, "rows, and none of them is a warning")
     items = tuple(notices[name] for name in sorted(notices))
     return Translation(
         (Told(SnapshotTaken(complete=complete, items=items, findings=tuple(findings))),), tuple(findings)
@@ -88,24 +94,30 @@ def _says_nothing(data: Any) -> bool:
 
 
 def _notice(row: Any, where: ZoneInfo) -> Notice | None:
-    """One warning; None without an id, by which it could be known again.
+    """One warning; None for what has neither an id nor an event's name.
 
-    Its findings point into the row, not into the answer: rows change places at each poll, and that is no change.
+    One without an id is known again by its content: changed, it is another warning. Its findings point into the row,
+    not into the answer: rows change places at each poll, and that is no change.
     """
-    if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not row["id"].strip():
+    if not isinstance(row, dict):
         return None
     findings: list[Finding] = []
+    far_id, event = _text(row, "id"), _text(row, "nazwa_zdarzenia")
+    if far_id is None and event is None:
+        return None
+    if far_id is None:
+        far_id = "row:" + digest(json.dumps(row).encode())
+        findings.append(_finding(FindingCode.FIELD_UNREADABLE, "/id", "no id: known again by its content alone"))
     degree = _text(row, "stopien")
     if degree not in SEVERITY:
         findings.append(_finding(FindingCode.UNKNOWN_CODE, "/stopien", "no degree from 1 to 3"))
-    event = _text(row, "nazwa_zdarzenia")
     if event is None:
         findings.append(_finding(FindingCode.FIELD_UNREADABLE, "/nazwa_zdarzenia", "the event has no name"))
     comment = _text(row, "komentarz")
     unknown = {name: value for name, value in row.items() if name not in KNOWN}
     findings += [_finding(FindingCode.UNKNOWN_FIELD, pointer(name), "kept") for name in unknown]
     return Notice(
-        far_id=row["id"].strip(),
+        far_id=far_id,
         event=event or "?",
         severity=SEVERITY.get(degree or "", Severity.UNKNOWN),
         degree=degree,

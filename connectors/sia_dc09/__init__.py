@@ -19,6 +19,7 @@ CONNECTOR = Connector(
     emits=(Report,),
     exempt={
         "resume": "a panel keeps and repeats what was not acknowledged; there is no place to resume from",
+        "order": "each message is a matter of its own; a panel does not come back to it",
         "outage": "panels call us; one that is silent is told by the watch",
         "credentials": "the unencrypted protocol has none; who may call is a matter of networks",
     },

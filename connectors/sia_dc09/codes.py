@@ -11,7 +11,7 @@ import yaml
 _SIA: Final = re.compile(
     r"(?P<modifier>[a-z]{2}[^/A-Z^|]*)|(?P<code>[A-Z]{2})(?P<zone>[0-9A-Fa-f]*)|\^(?P<text>[^^]*)\^?|(?P<other>[^/])"
 )
-_CONTACT_ID: Final = re.compile(r"(?P<qualifier>[136])(?P<code>\d{3}) (?P<area>[0-9A-F]{2}) (?P<zone>[0-9A-F]{3})")
+_CONTACT_ID: Final = re.compile(r"(?P<qualifier>[136])(?P<code>[0-9]{3}) (?P<area>[0-9A-F]{2}) (?P<zone>[0-9A-F]{3})")
 
 
 @dataclass(frozen=True, slots=True)

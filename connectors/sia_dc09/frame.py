@@ -4,7 +4,8 @@
 
 crc: CRC-16/ARC over everything from the first quote on, four hexadecimal digits (5.5.1.2; some panels send two raw
 bytes, which we do not read). 0LLL: its length in bytes, hexadecimal (5.5.1.3). id: a token, with `*` when the data are
-encrypted.
+encrypted. The standard allows ASCII alone; panels put names of zones into the data as their installer typed them, so
+other bytes there are read as UTF-8 where they are that, else as Windows-1250.
 """
 
 import re
@@ -16,9 +17,9 @@ from schemas.errors import Code, Rejected
 
 LF, CR = b"\n", b"\r"
 STAMP: Final = "%H:%M:%S,%m-%d-%Y"
-_HEAD: Final = re.compile(r'([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(".*)', re.DOTALL)
+_HEAD: Final = re.compile(rb'([0-9A-Fa-f]{4})([0-9A-Fa-f]{4})(".*)', re.DOTALL)
 _BODY: Final = re.compile(
-    r'"(?P<encrypted>\*?)(?P<token>[A-Z0-9-]{1,12})"(?P<sequence>\d{4})'
+    r'"(?P<encrypted>\*?)(?P<token>[A-Z0-9-]{1,12})"(?P<sequence>[0-9]{4})'
     r"(?P<receiver>R[0-9A-Fa-f]{1,6})?(?P<line>L[0-9A-Fa-f]{1,6})(?:#(?P<account>[0-9A-Fa-f]{3,16}))?"
     r"\[(?P<rest>.*)",
     re.DOTALL,
@@ -30,7 +31,8 @@ _REST: Final = re.compile(r"(?P<data>[^\]]*)\](?P<extended>(?:\[[^\]]*\])*)(?:_(
 class Frame:
     """One message of a panel. `data` and `extended` are empty when it is encrypted; `length_fits`: 0LLL was right.
 
-    `kind` is the token: SIA-DCS, ADM-CID, NULL, or another.
+    `kind` is the token: SIA-DCS, ADM-CID, NULL, or another. `encoding` is what the message was read as: `ascii` by the
+    standard, else `utf-8` or `cp1250`.
     """
 
     kind: str
@@ -43,6 +45,7 @@ class Frame:
     extended: tuple[str, ...]
     stamp: str
     length_fits: bool
+    encoding: str
 
     @property
     def stamped_at(self) -> datetime | None:
@@ -76,17 +79,14 @@ def read(raw: bytes) -> Frame:
     Rejected: `frame-invalid` (not of this shape), `crc-mismatch` (damaged on its way; never to be answered),
     `not-understood` (undamaged, but its inner shape is none that we know).
     """
-    try:
-        text = raw.decode("ascii")
-    except UnicodeDecodeError:
-        raise Rejected(Code.FRAME_INVALID, "bytes outside ASCII") from None
-    head = _HEAD.fullmatch(text)
+    head = _HEAD.fullmatch(raw)
     if head is None:
         raise Rejected(Code.FRAME_INVALID, "no CRC, length and quoted token at the beginning")
-    body = head[3].encode()
+    body = head[3]
     if int(head[1], 16) != crc(body):
         raise Rejected(Code.CRC_MISMATCH, "the CRC does not fit the message")
-    found = _BODY.fullmatch(head[3])
+    # Byte by byte: the marks of the frame are ASCII, whatever stands between them.
+    found = _BODY.fullmatch(body.decode("latin-1"))
     if found is None:
         raise Rejected(Code.NOT_UNDERSTOOD, "sequence, receiver, line or account are not as in DC-09")
     encrypted = bool(found["encrypted"])
@@ -94,6 +94,7 @@ def read(raw: bytes) -> Frame:
     if rest is None and not encrypted:
         raise Rejected(Code.NOT_UNDERSTOOD, "data, extended data or time stamp are not as in DC-09")
     plain = None if encrypted else rest
+    encoding = _encoding(body)
     return Frame(
         kind=found["token"],
         encrypted=encrypted,
@@ -101,16 +102,36 @@ def read(raw: bytes) -> Frame:
         receiver=found["receiver"] or "",
         line=found["line"],
         account=(found["account"] or "").upper(),
-        data=plain["data"] if plain else "",
-        extended=tuple(re.findall(r"\[([^\]]*)\]", plain["extended"])) if plain else (),
+        data=_read_as(encoding, plain["data"]) if plain else "",
+        extended=tuple(re.findall(r"\[([^\]]*)\]", _read_as(encoding, plain["extended"]))) if plain else (),
         stamp=(plain["stamp"] or "") if plain else "",
         length_fits=int(head[2], 16) == len(body),
+        encoding=encoding,
     )
+
+
+def _encoding(body: bytes) -> str:
+    if body.isascii():
+        return "ascii"
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        return "cp1250"
+    return "utf-8"
+
+
+def _read_as(encoding: str, text: str) -> str:
+    """What bytes say that were looked at one by one; a byte that the encoding does not know is shown as such."""
+    return text.encode("latin-1").decode(encoding, "replace")
 
 
 def framed(body: str) -> bytes:
     """A message on the wire: LF, CRC, length, body, CR."""
-    raw = body.encode("ascii")
+    return wired(body.encode("ascii"))
+
+
+def wired(raw: bytes) -> bytes:
+    """A message's bytes on the wire, whatever they are."""
     return LF + f"{crc(raw):04X}{len(raw):04X}".encode() + raw + CR
 
 

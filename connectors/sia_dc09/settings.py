@@ -31,6 +31,8 @@ class SiaSettings(SourceSettings):
     The unencrypted protocol has no credentials, so without `allowed_networks` it listens on this machine only.
     """
 
+    emergency: bool = True
+    """No back-pressure: a panel that is not answered believes that nobody hears it."""
     host: str = "127.0.0.1"
     """Address to listen on; beyond loopback only with `allowed_networks`."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
@@ -49,7 +51,7 @@ class SiaSettings(SourceSettings):
     nak_again_seconds: Annotated[float, Field(gt=0)] = 600.0
     """See `stamp_failed`."""
     repeat_seconds: Annotated[float, Field(gt=0)] = 600.0
-    """Equal messages without a trustworthy time stamp within this time are one message sent again."""
+    """Equal messages within this time are one message sent again; later, only with a time stamp that can be trusted."""
     max_bytes: Annotated[int, Field(ge=64, le=65_536)] = 2_048
     """Largest frame."""
     frame_seconds: Annotated[float, Field(gt=0)] = 10.0

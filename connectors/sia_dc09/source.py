@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import structlog
 
@@ -18,6 +18,9 @@ from connectors.sia_dc09.translate import MET_AT, trusted_stamp
 from schemas.errors import Code, Rejected
 
 log = structlog.get_logger()
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 BATCH: Final = 64
 WRITE_SECONDS: Final = 10.0
@@ -34,6 +37,14 @@ class _Waiting:
     answer: "asyncio.Future[Settled]"
 
 
+@dataclass(frozen=True, slots=True)
+class _Met:
+    """When a message was met first, and what tells it from an equal one of another event."""
+
+    at: datetime
+    occurrence: str
+
+
 class SiaSource:
     """A listener as a source: `read` gives what panels sent, `settle` answers them.
 
@@ -45,7 +56,7 @@ class SiaSource:
         self._server: FrameServer | None = None
         self._arrived: asyncio.Queue[_Waiting] = asyncio.Queue()
         self._taken: dict[int, _Waiting] = {}
-        self._met: OrderedDict[bytes, datetime] = OrderedDict()
+        self._met: OrderedDict[bytes, _Met] = OrderedDict()
         self._told_time: OrderedDict[str, datetime] = OrderedDict()
         self._noise: dict[str, int] = {}
         self.port = 0
@@ -94,7 +105,6 @@ class SiaSource:
         body = raw.removesuffix(CR).rpartition(LF)[2]
         if not body.strip():
             return b""
-        met_at = self._now()
         try:
             frame = read(body)
         except Rejected as error:
@@ -102,11 +112,12 @@ class SiaSource:
             if error.code is Code.FRAME_INVALID:
                 return self._noisy(peer)
         self._noise.pop(peer, None)
-        context = {MET_AT: met_at.isoformat()}
-        document = Document(body, "application/sia-dc09", self._occurrence(body, frame, met_at), None, context)
+        met = self._first_met(body, frame, self._now())
+        context = {MET_AT: met.at.isoformat()}
+        document = Document(body, "application/sia-dc09", met.occurrence, None, context)
         waiting = _Waiting(document, frame, asyncio.get_running_loop().create_future())
         self._arrived.put_nowait(waiting)
-        return self._answer(frame, await waiting.answer, met_at)
+        return self._answer(frame, await waiting.answer, met.at)
 
     def _noisy(self, peer: str) -> bytes | None:
         """Not a frame of this protocol at all: not kept, not answered; a line of nothing else is closed."""
@@ -137,25 +148,26 @@ class SiaSource:
         _remember(self._told_time, frame.account, met_at)
         return True
 
-    def _occurrence(self, body: bytes, frame: Frame | None, met_at: datetime) -> str:
+    def _first_met(self, body: bytes, frame: Frame | None, now: datetime) -> _Met:
         """Tells a message sent again from an equal one of another event.
 
-        With a time stamp near our time the bytes themselves tell. Without, equal bytes within `repeat_seconds` are one
-        message, but a link test is always a new one: each shows that the panel is there now.
+        Equal bytes within `repeat_seconds` are one message, and stay what they were when they came first: a time stamp
+        that was near our time then is not doubted because the panel had to send it again. Later the bytes themselves
+        tell where their time stamp is near our time. A link test is always a new one: each shows that the panel is
+        there now.
         """
         if frame is not None and frame.kind == "NULL":
-            return met_at.isoformat()
-        if frame is not None and trusted_stamp(frame, met_at, self._settings):
-            return ""
-        first = self._met.get(body)
-        if first is None or met_at - first > timedelta(seconds=self._settings.repeat_seconds):
-            first = met_at
-            _remember(self._met, body, first)
-        return first.isoformat()
+            return _Met(now, now.isoformat())
+        met = self._met.get(body)
+        if met is None or now - met.at > timedelta(seconds=self._settings.repeat_seconds):
+            trusted = frame is not None and trusted_stamp(frame, now, self._settings)
+            met = _Met(now, "" if trusted else now.isoformat())
+            _remember(self._met, body, met)
+        return met
 
 
-def _remember(where: OrderedDict[Any, datetime], what: bytes | str, at: datetime) -> None:
-    where[what] = at
+def _remember(where: OrderedDict[K, V], what: K, found: V) -> None:
+    where[what] = found
     where.move_to_end(what)
     while len(where) > REMEMBERED:
         where.popitem(last=False)

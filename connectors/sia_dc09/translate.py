@@ -35,6 +35,8 @@ def translate(document: Document, settings: SiaSettings) -> Translation:
     findings: list[Finding] = []
     if not frame.length_fits:
         findings.append(_finding(FindingCode.CHECKSUM_WRONG, "/length", "the length does not fit, the CRC does"))
+    if frame.encoding != "ascii":
+        findings.append(_finding(FindingCode.FIELD_UNREADABLE, "/data", f"not ASCII: read as {frame.encoding}"))
     account, data = _account(frame, findings)
     events, modifiers = _events(frame, data)
     stamped_at = _stamp(document, frame, settings, findings)

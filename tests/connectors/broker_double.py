@@ -33,11 +33,13 @@ class Kept:
 class FakeBroker:
     """Where every producer of a test writes. `reachable` false: starts fail. `errors` are raised, one per send.
 
-    `frozen`: sends are taken and never acknowledged until `thaw`, as with a stopped process.
+    `frozen`: sends are taken and never acknowledged until `thaw`, as with a stopped process. `late`: so is the first
+    record whose topic begins like that, and it alone: what comes after it arrives before it.
     """
 
     reachable: bool = True
     frozen: bool = False
+    late: str | None = None
     kept: list[Kept] = field(default_factory=list)
     errors: list[Exception] = field(default_factory=list)
     producers: int = 0
@@ -64,7 +66,10 @@ class FakeBroker:
     def take(self, record: Kept) -> "asyncio.Future[None]":
         """One record arrives."""
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self.frozen:
+        first = self.late is not None and record.topic.startswith(self.late)
+        if first:
+            self.late = None
+        if self.frozen or first:
             self._waiting.append((record, future))
             return future
         if self.errors:

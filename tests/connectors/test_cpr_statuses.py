@@ -28,17 +28,23 @@ class TestCprStatuses(SinkContract):
 
 
 def change(number: int, state: str, *forms: str, **summary: Any) -> Delivery:
-    """A delivery of an incident in that state, with these forms."""
+    """A delivery of an incident in that state, with these forms; the last one is what came."""
     references = [{"system": "cpr_id", "id": form} for form in forms] + [{"system": "jed", "id": "J-1"}]
-    body = {"summary": {"state": state, "references": references, **summary}}
+    body = {"report": came("cpr", forms[-1]), "summary": {"state": state, "references": references, **summary}}
     return delivery(number).model_copy(update={"body": body})
 
 
-async def told(*deliveries: Delivery) -> list[tuple[str, str]]:
+def came(far_system: str, cpr_id: str, far_id: str | None = None) -> dict[str, Any]:
+    """A report that names this form; without another id of its own it is the form."""
+    references = [{"system": "cpr_id", "id": cpr_id}]
+    return {"far_system": far_system, "far_id": far_id or cpr_id, "told": {"references": references}}
+
+
+async def told(*deliveries: Delivery, far_system: str = "") -> list[tuple[str, str]]:
     """What a centre hears of these deliveries, in order."""
     lab = CprStatusLab()
     await lab.start()
-    sink = CprStatusSink(lab.settings())
+    sink = CprStatusSink(lab.settings().model_copy(update={"far_system": far_system}))
     await sink.connect()
     for one in deliveries:
         await sink.write(one)
@@ -58,6 +64,49 @@ async def test_statuses_are_keyed_by_form() -> None:
     """A second form that joins an accepted incident hears ACCEPTED; the first hears nothing twice."""
     heard = await told(change(1, "open", "A"), change(2, "accepted", "A"), change(3, "accepted", "A", "B"))
     assert heard == [("A", "DELIVERED"), ("A", "ACCEPTED"), ("B", "ACCEPTED")]
+
+
+async def test_a_form_that_never_came_is_not_called_delivered() -> None:
+    """The officer typed its number, or the incident has it from elsewhere: DELIVERED would end the centre's watch."""
+    call = change(1, "open", "A")
+    typed = call.model_copy(update={"body": call.body | {"report": came("desk", "A", far_id="entry-7")}})
+    silent = call.model_copy(update={"body": {"summary": call.body["summary"]}})
+    assert await told(typed, silent) == []
+    assert await told(typed, change(2, "open", "A"), change(3, "open", "A", "B")) == [
+        ("A", "DELIVERED"),
+        ("B", "DELIVERED"),
+    ]
+
+
+async def test_what_becomes_of_a_matter_is_told_by_its_number() -> None:
+    """The form was passed by telephone: that the matter was accepted is true whoever named its number."""
+    accepted = change(1, "accepted", "A")
+    typed = accepted.model_copy(update={"body": accepted.body | {"report": came("desk", "A", far_id="entry-7")}})
+    assert await told(typed) == [("A", "ACCEPTED")]
+
+
+async def test_each_of_two_centres_hears_of_its_own_forms_alone() -> None:
+    """Also later, when a change names the incident's numbers without saying whose they are."""
+    first, second, third = change(1, "open", "A"), change(2, "open", "A", "B"), change(3, "accepted", "A", "B")
+    life = (
+        first.model_copy(update={"body": first.body | {"report": came("cpr-a", "A")}}),
+        second.model_copy(update={"body": second.body | {"report": came("cpr-b", "B")}}),
+        third.model_copy(update={"body": {"summary": third.body["summary"]}}),
+    )
+    assert await told(*life, far_system="cpr-a") == [("A", "DELIVERED"), ("A", "ACCEPTED")]
+    assert await told(*life, far_system="cpr-b") == [("B", "DELIVERED"), ("B", "ACCEPTED")]
+
+
+async def test_a_number_that_two_centres_use_is_told_to_both() -> None:
+    """Two centres number by themselves; better told twice than not at all."""
+    ours, theirs, accepted = change(1, "open", "A"), change(2, "open", "A"), change(3, "accepted", "A")
+    life = (
+        ours.model_copy(update={"body": ours.body | {"report": came("cpr-a", "A")}}),
+        theirs.model_copy(update={"body": theirs.body | {"report": came("cpr-b", "A")}}),
+        accepted.model_copy(update={"body": {"summary": accepted.body["summary"]}}),
+    )
+    assert await told(*life, far_system="cpr-a") == [("A", "DELIVERED"), ("A", "ACCEPTED")]
+    assert await told(*life, far_system="cpr-b") == [("A", "DELIVERED"), ("A", "ACCEPTED")]
 
 
 async def test_a_refusal_carries_its_reason_and_a_reopening_says_nothing_backwards() -> None:

@@ -1,37 +1,19 @@
 """The journal: nothing is answered with yes that is not durable, and nothing kept is lost, changed or doubled."""
 
 import asyncio
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from connectors.journal import Journal
 from connectors.journal_reader import JournalReader
-from connectors.journal_rows import Entry, Mark, RowState, Stored, StoredKey, Verdict
-from connectors.journal_store import Limits
-from schemas.errors import Code, Misconfigured, Unavailable
-
-KEY = bytes(range(32))
-
-
-def entry(text: str, **more) -> Entry:
-    """A document of a test's source."""
-    return Entry(source="s", far_system="far", body=text.encode(), **more)
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    """An empty journal that runs."""
-    one = Journal(tmp_path / "journal.db", KEY)
-    await one.start()
-    yield one
-    await one.close()
+from connectors.journal_rows import Mark, RowState, StoredKey, Verdict
+from schemas.errors import Code, Misconfigured
+from tests.connectors.journal_stage import KEY, entry
 
 
 async def test_durable_before_the_answer(journal: Journal, tmp_path: Path) -> None:
@@ -121,105 +103,6 @@ async def test_one_process_only(journal: Journal, tmp_path: Path) -> None:
     """A second writer on the same journal is refused, with the file's name."""
     with pytest.raises(Misconfigured, match=r"journal\.db is in use"):
         Journal(tmp_path / "journal.db", KEY)
-
-
-async def until_refused(journal: Journal, **more) -> list[Stored]:
-    """Append documents of 10 kB until there is no room; those that were kept."""
-    kept: list[Stored] = []
-    try:
-        while True:
-            kept.append(await journal.append(entry(os.urandom(5000).hex(), **more)))
-    except Unavailable as refused:
-        assert refused.code is Code.JOURNAL_FULL  # noqa: PT017 - what was kept before matters too
-    return kept
-
-
-async def filled(tmp_path: Path, now: list[float], **limits) -> tuple[Journal, list[Stored]]:
-    """A journal of 1 MiB filled by an ordinary source, with a clock that the test moves."""
-    journal = Journal(tmp_path / "j.db", KEY, Limits(max_bytes=1 << 20, **limits), clock=lambda: now[0])
-    await journal.start()
-    return journal, await until_refused(journal)
-
-
-async def test_full_spares_room_for_emergencies(tmp_path: Path) -> None:
-    """Beyond 80 % only emergency sources are taken, beyond 95 % nobody; the alarm stands from 70 %."""
-    journal, kept = await filled(tmp_path, [1000.0])
-    assert journal.alarm
-    assert 0.7 < journal.fill <= 0.8
-    assert (await journal.append(entry("urgent", emergency=True))).row == len(kept) + 1
-    assert await until_refused(journal, emergency=True)
-    assert journal.fill <= 0.95
-    assert await journal.verify() == []
-    await journal.close()
-
-
-async def test_refusal_stops_the_group(tmp_path: Path) -> None:
-    """When one document of a batch has no room the later ones are refused too, and the cursor stays before it."""
-    journal, kept = await filled(tmp_path, [1000.0])
-    answers = await journal.append_all([entry("y" * 50_000, cursor="1"), entry("z", cursor="2")])
-    assert [getattr(answer, "code", None) for answer in answers] == [Code.JOURNAL_FULL] * 2
-    assert await journal.cursor("s") is None
-    assert journal.last_row == len(kept)
-    await journal.close()
-
-
-async def test_trims_published_never_unpublished(tmp_path: Path) -> None:
-    """Room is made from old published bytes alone, unpublished ones stay whatever their age; the chain still holds."""
-    now = [1000.0]
-    journal, kept = await filled(tmp_path, now, keep_seconds=60.0, keep_longest_seconds=600.0)
-    await journal.note(*(Mark(one.row, RowState.PUBLISHED) for one in kept[1:]))
-    now[0] += 61
-    journal._store.trim()
-    assert journal.fill < 0.3
-    first, second = await journal.document(kept[0].document_id), await journal.document(kept[1].document_id)
-    assert first is not None
-    assert first.body is not None
-    assert second is not None
-    assert second.body is None
-    await journal.append(entry("room again"))
-    assert await journal.verify() == []
-    now[0] += 3600
-    journal._store.trim()
-    assert len(await journal.ids(0, 1000)) == len(kept) + 1, "rows behind an unpublished one stay for the chain"
-    await journal.note(Mark(kept[0].row, RowState.PUBLISHED))
-    journal._store.trim()
-    journal._store.trim()
-    assert [one.row for one in await journal.ids(0, 1000)] == [len(kept) + 1]
-    assert await journal.verify() == []
-    await journal.close()
-
-
-async def test_disk_error_is_never_a_yes(journal: Journal) -> None:
-    """A failing file answers Unavailable; the next append opens it anew and goes on in the chain."""
-    await journal.append(entry("1"))
-    assert journal._store._db is not None
-    journal._store._db.close()
-    with pytest.raises(Unavailable) as refused:
-        await journal.append(entry("2"))
-    assert refused.value.code is Code.JOURNAL_UNAVAILABLE
-    assert (await journal.append(entry("3"))).row == 2
-    assert await journal.verify() == []
-
-
-async def test_a_full_disk_is_never_a_yes(tmp_path: Path) -> None:
-    """When SQLite itself runs out of pages the append is refused, and nothing half is left."""
-    journal = Journal(tmp_path / "j.db", KEY, Limits(max_bytes=64 * 4096, refuse=9.0, ordinary=9.0))
-    await journal.start()
-    await until_refused(journal)
-    assert await journal.verify() == []
-    await journal.close()
-
-
-async def test_one_impossible_document_spares_its_neighbours(journal: Journal) -> None:
-    """A document that SQLite cannot hold is refused alone, though it shared a commit with others."""
-    answers = await asyncio.gather(
-        journal.append(entry("good")),
-        journal.append(entry("bad", content_type="\ud800")),
-        journal.append(entry("also good")),
-        return_exceptions=True,
-    )
-    assert isinstance(answers[1], Unavailable)
-    assert [one.row for one in answers if isinstance(one, Stored)] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,30 @@
 """Pulled sources: the contract suite on a far side in memory, and what the runner owes to a caller that waits."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
+from connectors import pulling
 from connectors.contract import (
     Accepted,
     Batch,
     Connector,
     Document,
+    Held,
     Refused,
     Settled,
     SourceSettings,
     Told,
     Translation,
 )
+from connectors.cpr.settings import CprSettings
+from connectors.desk.settings import DeskSettings
 from connectors.journal_store import Limits
+from connectors.sia_dc09.settings import SiaSettings
 from schemas.errors import Code, Denied, Rejected, Unavailable
 from schemas.report import Report, Telling
 from tests.connectors.broker_double import FakeBroker
@@ -58,6 +64,10 @@ class QueueLab:
         """One more item."""
         self.items.append(orjson.dumps({"id": f"matter-{number % 2}", "revision": number, "text": "secret words"}))
         self.change()
+
+    async def revise(self, number: int) -> None:
+        """One more revision of the first matter."""
+        await self.tell(2 * number)
 
     async def garble(self) -> None:
         """One that is no JSON."""
@@ -169,6 +179,47 @@ async def test_settled_in_order(tmp_path: Path) -> None:
         rows = [await stage.journal.document(one.document_id or "") for one in lab.settled]
     assert [row.stored.row for row in rows if row] == list(range(1, 21))
     assert [isinstance(one, Refused) for one in lab.settled] == [number % 5 == 0 for number in range(20)]
+
+
+async def test_a_caller_that_waits_is_answered_while_the_broker_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much waits for the broker, what comes is journaled and answered, also of a source of no emergency."""
+    monkeypatch.setattr(pulling, "CALM_ROWS", 3)
+    monkeypatch.setattr(pulling, "ANSWER_SECONDS", 0.01)
+    lab = QueueLab(at_once=4)
+    async with staged(QUEUE, tmp_path, lab, FakeBroker(reachable=False)) as stage:
+        assert not stage.feed.settings.emergency
+        for number in range(20):
+            await lab.tell(number)
+        await until(lambda: len(lab.settled) == 20)
+        assert stage.runner.publisher.backlog == 20
+    assert {one.held for one in lab.settled if isinstance(one, Accepted)} == {Held.JOURNAL}
+
+
+async def test_a_source_that_nobody_waits_behind_is_read_on_when_the_broker_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file or a feed can wait where it is: only so much of it is taken while the broker is away, then all of it."""
+    monkeypatch.setattr(pulling, "CALM_ROWS", 3)
+    lab, broker = QueueLab(at_once=4), FakeBroker(reachable=False)
+
+    class Silent(QueueSource):
+        async def read(self, cursor: str | None) -> Batch:
+            return replace(await super().read(cursor), settle=None)
+
+    for number in range(20):
+        await lab.tell(number)
+    async with staged(replace(QUEUE, source=Silent), tmp_path, lab, broker) as stage:
+        await until(lambda: stage.journal.last_row == 4)
+        broker.reachable = True
+        await until(lambda: len(set(stage.ids())) == 20)
+
+
+@pytest.mark.parametrize("settings", [SiaSettings, DeskSettings, CprSettings])
+def test_whoever_calls_for_help_meets_no_back_pressure(settings: type[SourceSettings]) -> None:
+    """Panels, the officer and the call centre: none is told to come later before another."""
+    assert settings(name="x").emergency
 
 
 async def test_no_room_stops_before_the_document(tmp_path: Path) -> None:

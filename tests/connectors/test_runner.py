@@ -213,3 +213,12 @@ async def test_an_unknown_source_is_refused(cpr: Node) -> None:
     with pytest.raises(Rejected) as refused:
         await cpr.post(b"{}", "nobody")
     assert refused.value.code is Code.SOURCE_UNKNOWN
+
+
+async def test_a_journal_without_its_writer_ends_the_node(tmp_path: Path) -> None:
+    """The process must end and be started again, not stand there and refuse."""
+    async with node(tmp_path, FakeBroker()) as one:
+        watch = asyncio.create_task(one.runner.failed())
+        one.journal._queue.put(None)
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(watch, 10)

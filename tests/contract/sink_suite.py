@@ -41,7 +41,11 @@ def delivery(number: int, subject: int = 0, **other: Any) -> Delivery:
         profile="all",
         decided_at=datetime(2026, 11, 24, 12, 0, number % 60, tzinfo=UTC),
         body={
-            "report": {"told": {"description": MARKER}},
+            "report": {
+                "far_system": "cpr",
+                "far_id": f"CPR-{subject}-{number}",
+                "told": {"description": MARKER, "references": [{"system": "cpr_id", "id": f"CPR-{subject}-{number}"}]},
+            },
             "summary": {
                 "state": "open",
                 "references": [{"system": "cpr_id", "id": f"CPR-{subject}-{number}"}],

@@ -16,6 +16,7 @@ from connectors.journal import Journal
 from connectors.journal_store import Limits
 from connectors.keys import ThreadKeys
 from connectors.runner import Runner
+from schemas.notice import SnapshotTaken
 from schemas.report import Report
 from tests.connectors.broker_double import FakeBroker, Kept
 
@@ -31,6 +32,9 @@ class PushLab(Protocol):
 
     def documents(self, count: int) -> list[bytes]:
         """That many different documents that are understood."""
+
+    def revisions(self, count: int) -> list[bytes]:
+        """That many documents of one matter, each saying something new of it. Not asked where `order` is exempt."""
 
     def broken(self) -> bytes:
         """One that cannot be understood."""
@@ -51,6 +55,9 @@ class PullLab(Protocol):
 
     async def tell(self, number: int) -> None:
         """Say one more thing that is understood; another number, another thing. May wait for the answer."""
+
+    async def revise(self, number: int) -> None:
+        """Say something new of one and the same matter; another number, another news. Not where `order` is exempt."""
 
     async def garble(self) -> None:
         """Say one thing that cannot be understood."""
@@ -91,11 +98,11 @@ class Stage:
         return [one.header("id") or "" for one in self.events()]
 
     def rows_by_thread(self) -> dict[bytes, list[int]]:
-        """Journal rows of the reports of each thread, in the order of their arrival."""
+        """Journal rows of the reports and snapshots of each thread, in the order of their arrival."""
         found: dict[bytes, list[int]] = {}
         for kept in self.events():
             message = kept.message()
-            if isinstance(message, Report):
+            if isinstance(message, Report | SnapshotTaken) and message.document is not None:
                 found.setdefault(kept.key, []).append(message.document.row)
         return found
 

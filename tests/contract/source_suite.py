@@ -1,19 +1,17 @@
 """The contract of a source, as tests: `class TestCpr(SourceContract): connector = CONNECTOR` runs all of them.
 
-A push connector's lab gives `documents(count)` and `broken()`; a pulled one's lab is the far side (`PullLab` in
-`source_stage`). A rule that does not hold for a connector is named in its `exempt`, with the reason, and is skipped
-with it.
+A push connector's lab gives `documents(count)`, `revisions(count)` and `broken()`; a pulled one's lab is the far side
+(`PullLab` in `source_stage`). A rule that does not hold for a connector is named in its `exempt`, with the reason, and
+is skipped with it. Order and loss: `source_order`.
 """
 
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import aiohttp
-import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
@@ -24,57 +22,13 @@ from schemas.errors import Rejected
 from schemas.feed import FeedState
 from schemas.report import Report, Telling
 from tests.connectors.broker_double import FakeBroker
+from tests.contract.source_order import COUNT, RULES, OrderContract
 from tests.contract.source_stage import NAME, Stage, is_pull, lab_settings, staged, words
 from tests.waiting import until
 
-COUNT = 5
-RULES = (
-    "arrive",
-    "order",
-    "payloads",
-    "stable-ids",
-    "repeat",
-    "resume",
-    "outage",
-    "credentials",
-    "neighbours",
-    "cancel",
-    "logs",
-    "metrics",
-    "total",
-)
-"""What `exempt` may name."""
 
-
-class SourceContract:
+class SourceContract(OrderContract):
     """What every source promises. Subclass it with the connector."""
-
-    connector: ClassVar[Connector]
-
-    @pytest.fixture
-    async def lab(self) -> AsyncIterator[Any]:
-        """The far side, started where it can be."""
-        if self.connector.lab is None:
-            pytest.fail("a source has a lab")
-        lab = self.connector.lab()
-        if hasattr(lab, "start"):
-            await lab.start()
-        yield lab
-        if hasattr(lab, "stop"):
-            await lab.stop()
-
-    @pytest.fixture
-    async def stage(self, lab: Any, tmp_path: Path) -> AsyncIterator[Stage]:
-        """A running node with the source."""
-        async with staged(self.connector, tmp_path, lab) as one:
-            yield one
-
-    def rule(self, name: str, *, pull: bool | None = None) -> None:
-        """Skip what the connector is exempt from, or what is no question for its kind."""
-        if name in self.connector.exempt:
-            pytest.skip(f"exempt: {self.connector.exempt[name]}")
-        if pull is not None and pull is not is_pull(self.connector):
-            pytest.skip("not asked of this kind of source")
 
     async def say(self, stage: Stage, numbers: range) -> None:
         """The far side tells as many things; returns when they have all arrived."""
@@ -104,13 +58,6 @@ class SourceContract:
             return await stage.journal.backlog() == 0
 
         await until(settled)
-
-    async def test_order_per_key(self, stage: Stage) -> None:
-        """Reports of one matter reach their topic in the order in which they came."""
-        self.rule("order")
-        await self.say(stage, range(COUNT))
-        for rows in stage.rows_by_thread().values():
-            assert rows == sorted(rows)
 
     async def test_only_declared_payloads(self, stage: Stage) -> None:
         """Nothing but the payloads that the connector declares, on the topic of its lane."""

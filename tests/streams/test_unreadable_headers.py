@@ -53,7 +53,7 @@ def stepped(processor: Processor, record: Record) -> Any:
 def test_a_header_that_is_no_text_rejects_the_record(step: str, name: str, raw: bytes | None) -> None:
     """Rejected, so that neighbours go on and the breaker for bugs does not count it; quarantine takes the record."""
     processor, message = STEPS[step]
-    record = came(on_topic(message, processor.input, reportid="r-1"), name, raw)
+    record = came(on_topic(message, processor.input, reportid="r-1", mode="real"), name, raw)
     with pytest.raises(Rejected) as caught:
         stepped(processor, record)
     assert caught.value.code is Code.RECORD_INVALID
@@ -68,7 +68,7 @@ def test_a_header_that_is_no_text_rejects_the_record(step: str, name: str, raw: 
 def test_a_foreign_header_may_be_anything(step: str, raw: bytes | None) -> None:
     """What is no attribute of a CloudEvent is not looked at; no output carries a null header, which no batch takes."""
     processor, message = STEPS[step]
-    plain = on_topic(message, processor.input)
+    plain = on_topic(message, processor.input, mode="real")
     outcome = stepped(processor, came(plain, "x-foreign", raw))
     assert [without(one, "x-foreign") for one in outcome.outputs] == list(stepped(processor, plain).outputs)
     assert all(text is not None for one in outcome.outputs for _, text in one.headers)
@@ -92,4 +92,4 @@ def test_the_samples_are_whole() -> None:
     """Each of the records above steps where nothing is wrong with it."""
     assert {one.input for one, _ in STEPS.values()} >= {POLICE, COMMANDS, LOG, FACTS, FEEDS}
     for processor, message in STEPS.values():
-        stepped(processor, on_topic(message, processor.input))
+        stepped(processor, on_topic(message, processor.input, mode="real"))

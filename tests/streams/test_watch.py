@@ -194,6 +194,15 @@ def test_what_is_not_ours_is_set_aside():
     assert caught.value.code is Code.RECORD_INVALID
 
 
+def test_a_feed_whose_picture_is_not_understood_is_failing():
+    """One document is enough where it shows all that holds; the next that is understood ends it."""
+    desk = Desk()
+    assert desk.say(0, documents=1, rejected=0) == []
+    assert desk.say(30, documents=2, rejected=1, code="not-understood") == [("feed-failing", True)]
+    assert desk.say(60, documents=2, rejected=1, code="not-understood") == []
+    assert desk.say(90, documents=3, rejected=1) == [("feed-failing", False)]
+
+
 def test_limits_come_from_the_configuration():
     """A wrong limit is named; another limit is another version."""
     assert load({"clock_skew_seconds": 5}).versions != load({}).versions
@@ -208,6 +217,7 @@ ACTS = st.one_of(
             "documents": st.integers(0, 50),
             "rejected": st.integers(0, 20),
             "skew_seconds": st.none() | st.floats(-100, 100),
+            "code": st.none() | st.just("not-understood"),
             "expected_every_seconds": st.none() | st.floats(1, 500),
             "emergency": st.booleans(),
         }

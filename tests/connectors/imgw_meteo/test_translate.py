@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from connectors.contract import Document
-from connectors.imgw_meteo import CONNECTOR
 from connectors.imgw_meteo.settings import ImgwSettings
 from connectors.imgw_meteo.translate import translate_for
-from schemas.errors import Rejected
+from schemas.errors import Code, Rejected
 from schemas.finding import FindingCode
 from schemas.notice import Severity, SnapshotTaken
 from tests.connectors import golden
@@ -109,7 +108,13 @@ def test_a_warning_without_area_is_shown():
 
 @pytest.mark.parametrize(
     ("changes", "kept"),
-    [({"id": None}, 0), ({"id": " "}, 0), ({"obowiazuje_od": "soon"}, 1), ({"nazwa_zdarzenia": None}, 1)],
+    [
+        ({"id": None}, 1),
+        ({"id": " "}, 1),
+        ({"id": None, "nazwa_zdarzenia": " "}, 0),
+        ({"obowiazuje_od": "soon"}, 1),
+        ({"nazwa_zdarzenia": None}, 1),
+    ],
 )
 def test_a_row_that_is_not_understood_makes_the_snapshot_incomplete(changes, kept):
     """Nothing is then concluded about missing rows; the neighbour and what is readable are shown."""
@@ -117,6 +122,30 @@ def test_a_row_that_is_not_understood_makes_the_snapshot_incomplete(changes, kep
     assert not shown.complete
     assert [(one.code, one.at) for one in shown.findings] == [(FindingCode.SNAPSHOT_INCOMPLETE, "/1")]
     assert len(shown.items) == 1 + kept
+
+
+def test_a_number_is_an_id_too():
+    """As every text of the feed."""
+    shown = snapshot(ROW | {"id": 20260810041907317})
+    assert (shown.complete, shown.items[0].far_id) == (True, "20260810041907317")
+
+
+def test_a_warning_without_an_id_is_shown_and_known_again():
+    """By its content, whatever its order; changed it is another one. A finding says so."""
+    row = {name: value for name, value in ROW.items() if name != "id"} | {"teryt": ["3007", "3061"]}
+    shuffled = dict(reversed(row.items())) | {"teryt": ["3061", "3007"]}
+    one, two, changed = (snapshot(each).items[0] for each in (row, shuffled, row | {"stopien": "3"}))
+    assert one.far_id == two.far_id != changed.far_id
+    assert codes(one) == [(FindingCode.FIELD_UNREADABLE, "/id")]
+    assert not snapshot(row).complete
+
+
+@pytest.mark.parametrize("rows", [["Burze"], [{}], [{"zdarzenia": 1}, None]])
+def test_rows_of_which_none_is_a_warning_are_refused(rows):
+    """The feed has changed its form: that must not look like calm weather."""
+    with pytest.raises(Rejected) as refused:
+        snapshot(*rows)
+    assert refused.value.code is Code.NOT_UNDERSTOOD
 
 
 def test_none_is_said_as_brak():
@@ -173,8 +202,8 @@ def test_of_two_warnings_with_one_id_the_same_is_shown_at_each_poll():
 
 
 def test_hydrological_warnings_are_not_taken_for_meteorological_ones(shared):
-    """Another feed's rows have no id here: nothing is shown, and the snapshot says that it is incomplete."""
+    """Another feed's rows have no id and no event of that name: the answer is refused."""
     body = (shared / "corpora" / "polish-feeds" / "imgw-pib-hydrological_alerts.json").read_bytes()
-    shown = shown_by(body)
-    assert (shown.complete, shown.items) == (False, ())
-    assert CONNECTOR.name == "imgw-meteo"
+    with pytest.raises(Rejected) as refused:
+        shown_by(body)
+    assert refused.value.code is Code.NOT_UNDERSTOOD

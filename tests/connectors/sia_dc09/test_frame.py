@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sia_dc09.frame import ack, crc, duh, framed, nak, read
+from connectors.sia_dc09.frame import ack, crc, duh, framed, nak, read, wired
 from schemas.errors import Code, Rejected
 
 
@@ -44,9 +44,11 @@ def test_a_time_stamp_that_is_none_is_none(stamp):
         (b"", Code.FRAME_INVALID),
         (b"GET / HTTP/1.1", Code.FRAME_INVALID),
         (b"12340010", Code.FRAME_INVALID),
+        (b"\xff2340010" + b'"SIA-DCS"0001L0#123[|Nri1/BA1]', Code.FRAME_INVALID),
+        (wired('"SIA-DCS"00٠1L0#123[|Nri1/BA1]'.encode())[1:-1], Code.NOT_UNDERSTOOD),
         (framed('"SIA-DCS"0001L0#123[|Nri1/BA1]')[1:-2], Code.CRC_MISMATCH),
         (b"0000" + framed('"SIA-DCS"0001L0#123[|Nri1/BA1]')[5:-1], Code.CRC_MISMATCH),
-        (framed('"SIA-DCS"0001L0#123[|Nri1/BA1]')[1:-1] + b"\xff", Code.FRAME_INVALID),
+        (framed('"SIA-DCS"0001L0#123[|Nri1/BA1]')[1:-1] + b"\xff", Code.CRC_MISMATCH),
         (framed('"SIA-DCS"001L0#123[|Nri1/BA1]')[1:-1], Code.NOT_UNDERSTOOD),
         (framed('"SIA-DCS"0001L0#{ACCOUNT}[|Nri1/BA1]')[1:-1], Code.NOT_UNDERSTOOD),
         (framed('"SIA-DCS"0001L0#123[|Nri1/BA1')[1:-1], Code.NOT_UNDERSTOOD),
@@ -57,6 +59,22 @@ def test_what_cannot_be_read_is_rejected_with_its_code(raw, code):
     with pytest.raises(Rejected) as caught:
         read(raw)
     assert caught.value.code is code
+
+
+@pytest.mark.parametrize(
+    ("bytes_sent", "encoding", "text"),
+    [
+        ("ŻŁOBEK".encode(), "utf-8", "ŻŁOBEK"),
+        ("ŻŁOBEK".encode("cp1250"), "cp1250", "ŻŁOBEK"),
+        (b"A\x81B", "cp1250", "A\N{REPLACEMENT CHARACTER}B"),
+        (b"ZLOBEK", "ascii", "ZLOBEK"),
+    ],
+)
+def test_letters_outside_ascii_are_read(bytes_sent, encoding, text):
+    """The CRC is over the bytes as they are, and fits: the alarm is whole, however its installer wrote the zone."""
+    frame = read(wired(b'"SIA-DCS"0001L0#123[|Nri1/BA1^' + bytes_sent + b"^][" + bytes_sent + b"]")[1:-1])
+    assert (frame.encoding, frame.data, frame.extended) == (encoding, f"|Nri1/BA1^{text}^", (text,))
+    assert frame.length_fits
 
 
 def test_answers_echo_the_message():
@@ -70,7 +88,7 @@ def test_answers_echo_the_message():
 @given(st.binary(max_size=120))
 def test_reading_is_total(raw):
     """Any bytes, also with a fitting CRC in front."""
-    for one in (raw, framed(raw.decode("ascii", "ignore"))[1:-1]):
+    for one in (raw, wired(raw)[1:-1]):
         try:
             read(one)
         except Rejected as refused:

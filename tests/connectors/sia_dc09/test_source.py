@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from connectors.contract import Accepted, Document, Held, Refused
-from connectors.sia_dc09.frame import framed, read
+from connectors.sia_dc09.frame import framed, read, wired
 from connectors.sia_dc09.lab import Panel, message
 from connectors.sia_dc09.settings import SiaSettings
 from connectors.sia_dc09.source import NOISE, SiaSource
+from connectors.sia_dc09.translate import translate
 from schemas.errors import Code, Unavailable
 from tests.waiting import until
 
@@ -110,6 +111,16 @@ async def test_a_damaged_message_is_kept_and_not_answered():
         assert b'"ACK"' in await panel.say(message(stamp=NOW))
 
 
+async def test_an_alarm_with_a_letter_outside_ascii_is_kept_and_answered():
+    """Undamaged: acknowledged. Damaged: kept in front of a person like any damaged message, and not answered."""
+    async with listening() as desk, dialled(desk) as panel:
+        raw = wired(b'"SIA-DCS"0007L0#1234[#1234|Nri1/BA1^\xa3AZIENKA^]')
+        assert await panel.say(raw) == framed('"ACK"0007L0#1234[]')
+        desk.settled = Refused(Code.CRC_MISMATCH, "crc", "", "document")
+        assert await panel.say(b"\n0000" + raw[5:], wait_seconds=0.2) == b""
+        assert len(desk.documents) == 2
+
+
 async def test_a_wrong_clock_is_told_our_time_once_and_loses_nothing():
     """NAK with our time, the event kept; the same clock again within ten minutes is acknowledged."""
     async with listening() as desk, dialled(desk) as panel:
@@ -147,6 +158,33 @@ async def test_repeats_are_told_from_new_events():
         desk.source._now = lambda: NOW + timedelta(hours=1)
         await panel.say(message())
         assert desk.documents[-1].occurrence != shown[2]
+
+
+@pytest.mark.parametrize(
+    ("first", "again"), [(35, 45), (45, 55), (-25, -15)], ids=["behind at last", "behind", "ahead at first"]
+)
+async def test_a_message_sent_again_stays_what_it_was(first, again):
+    """Its time stamp comes to be too old, or near enough, while it is repeated: one document with one meaning."""
+    stamp = NOW
+    async with listening(stamp_failed="ack") as desk, dialled(desk) as panel:
+        for seconds in (first, again):
+            desk.source._now = lambda seconds=seconds: stamp + timedelta(seconds=seconds)
+            assert b'"ACK"' in await panel.say(message(stamp=stamp))
+        one, two = desk.documents
+        assert (one.occurrence, one.context) == (two.occurrence, two.context)
+        settings = SiaSettings(name="panels")
+        assert translate(one, settings) == translate(two, settings)
+
+
+async def test_a_clock_that_was_right_at_first_is_not_told_our_time():
+    """The panel had to send again because we were slow: its clock is none the worse."""
+    async with listening() as desk, dialled(desk) as panel:
+        desk.source._now = lambda: NOW + timedelta(seconds=35)
+        desk.settled = Refused(Code.JOURNAL_FULL, "full")
+        assert await panel.say(message(stamp=NOW), wait_seconds=0.2) == b""
+        desk.source._now = lambda: NOW + timedelta(seconds=45)
+        desk.settled = KEPT
+        assert await panel.say(message(stamp=NOW)) == framed('"ACK"0001L0#1234[]')
 
 
 async def test_many_panels_at_once_are_each_answered():

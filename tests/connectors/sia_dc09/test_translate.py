@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors.contract import Document, Told
 from connectors.sia_dc09.codes import Event
-from connectors.sia_dc09.frame import framed
+from connectors.sia_dc09.frame import framed, wired
 from connectors.sia_dc09.lab import message
 from connectors.sia_dc09.settings import SiaSettings
 from connectors.sia_dc09.translate import MET_AT, translate, translate_for
@@ -144,6 +144,14 @@ def test_a_length_that_does_not_fit_is_a_finding():
     raw = message(account="12AB", stamp=NOW)
     _, findings = told(raw[:5] + b"0FFF" + raw[9:], NOW)
     assert findings == [(FindingCode.CHECKSUM_WRONG, "/length")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1250"])
+def test_an_alarm_with_letters_outside_ascii_is_reported(encoding):
+    """With a finding; what the installer called the zone is what a person reads."""
+    (event,), findings = told(wired('"SIA-DCS"0001L0#12AB[#12AB|Nri1/BA7^ŁAZIENKA^]'.encode(encoding)))
+    assert telling(event).description == "włamanie, strefa 7, ŁAZIENKA"
+    assert findings == [(FindingCode.FIELD_UNREADABLE, "/data")]
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,11 @@ async def test_a_delivery_is_audited_once_and_receipted_after_that() -> None:
     assert isinstance(audit, Audited)
     assert (audit.act, audit.recipient, audit.report_ids) == (Act.DISCLOSURE, "lab", one.report_ids)
     assert audit.fields == (
+        "report.far_id",
+        "report.far_system",
         "report.told.description",
+        "report.told.references.id",
+        "report.told.references.system",
         "summary.references.id",
         "summary.references.system",
         "summary.state",
