@@ -8,8 +8,9 @@ import structlog
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from schemas.errors import Code, Denied
+from streams.gear import Gear, Held
 from streams.leaving import Exit
-from streams.rounds import Gear, Held, Rounds
+from streams.rounds import Rounds
 from streams.stepping import Part
 
 log: Final = structlog.get_logger("streams.shell")

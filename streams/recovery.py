@@ -15,8 +15,9 @@ from schemas.errors import Code, Misconfigured
 from streams import changelog
 from streams.changelog import NOTHING_APPLIED, Fold, Marker, PartitionState
 from streams.clients import Clients, begin
+from streams.gear import Gear, Held
 from streams.leaving import Exit
-from streams.rounds import Gear, Held, changes_limit
+from streams.rounds import changes_limit
 from streams.shell_settings import BATCH_OVERHEAD
 from streams.stepping import Part
 from streams.topic_facts import TopicFacts

@@ -13,64 +13,11 @@ from typing import Any
 
 from streams import changelog
 from streams.batches import Batches
-from streams.contract import Observer, Processor
-from streams.leaving import Exit, Leaving, Left, whereabouts
-from streams.pulse import Pulse
-from streams.shell_settings import BATCH_OVERHEAD, ShellSettings
-from streams.stepping import Part, Stepper, Unit
-
-
-@dataclass(slots=True)
-class Held:
-    """What this process owns: its parts by topic partition. `epoch` counts the ownership changes."""
-
-    epoch: int = 0
-    parts: dict[Any, Part] = field(default_factory=dict)
-    closing: bool = False
-    """The parts are being given up: they are neither stepped nor recovered any more."""
-
-    def close(self) -> None:
-        """Take nothing more of any part."""
-        self.closing = True
-        for part in self.parts.values():
-            part.ready = False
-
-    def ready(self) -> bool:
-        """Is every held partition recovered, and none being given up?"""
-        return all(part.ready for part in self.parts.values())
-
-    def still(self, epoch: int) -> bool:
-        """Is this the ownership that had this number, and is it not being given up?"""
-        return epoch == self.epoch and not self.closing
-
-    def forget(self) -> None:
-        """Ownership changed: what is gathered, stepped or folded counts no more."""
-        self.epoch += 1
-        self.parts = {}
-        self.closing = False
-
-
-@dataclass(slots=True)
-class Gear:
-    """What the parts of one shell share. `topics`: name on the cluster, partitions, batch bytes by logical name."""
-
-    processor: Processor
-    settings: ShellSettings
-    leave: Leaving
-    pulse: Pulse
-    observer: Observer
-    stepper: Stepper
-    changelog: str
-    group: str
-    producer: Any = None
-    consumer: Any = None
-    topic_id: bytes = b""
-    topics: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-
-    def hook(self, point: str) -> None:
-        """An armed point of the tests is passed."""
-        if self.settings.hook is not None:
-            self.settings.hook(point)
+from streams.committing import Commits
+from streams.gear import Gear, Held
+from streams.leaving import Exit, Left, whereabouts
+from streams.shell_settings import BATCH_OVERHEAD
+from streams.stepping import Part, Unit
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +36,10 @@ class Round:
 class Rounds:
     """Gathers records, steps them, and brings each round to its end."""
 
-    def __init__(self, gear: Gear, held: Held) -> None:
+    def __init__(self, gear: Gear, held: Held, commits: Commits) -> None:
         self._gear = gear
         self._held = held
+        self._commits = commits
         self._slots = asyncio.Semaphore(gear.settings.rounds_in_flight)
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()

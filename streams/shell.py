@@ -8,7 +8,6 @@
 """
 
 import asyncio
-import time
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
@@ -18,13 +17,15 @@ from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuth
 
 from schemas.errors import Code, Denied, SztabError, Unavailable
 from streams.clients import AiokafkaClients, Clients, begin
+from streams.committing import Commits
 from streams.contract import Observer, Processor, State
 from streams.fetching import Fetching
+from streams.gear import Gear, Held
 from streams.leaving import Exit, Leaving, Left, whereabouts
 from streams.observer import Health, Unobserved
 from streams.pulse import Pulse
 from streams.recovery import Recovery, learn_topics
-from streams.rounds import Gear, Held, Rounds
+from streams.rounds import Rounds
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
 
@@ -66,11 +67,11 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             group=settings.group or processor.group(settings.prefix),
         )
         self._held = Held()
-        self._rounds = Rounds(self._gear, self._held)
+        self._commits = Commits(self._gear, self._held)
+        self._rounds = Rounds(self._gear, self._held, self._commits)
         self._recovery = Recovery(self._gear, self._held, self._clients)
         self._fetching = Fetching(self._gear, self._held, self._rounds)
         self._stop = asyncio.Event()
-        self._last_commit: float | None = None
 
     # For the roles
 
@@ -92,7 +93,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             rounds=self._rounds.done,
             quarantined=self._gear.stepper.quarantined,
             gaps=self._fetching.gaps,
-            last_commit=self._last_commit,
+            last_commit=self._commits.last,
             lag={part.partition: self._lag(part) for part in parts if part.ready},
         )
 
@@ -117,7 +118,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         helpers: list[asyncio.Task[None]] = []
         try:
             await self._start()
-            works = (gear.pulse.run(), self._rounds.run(), self._keep_committing(), self._watch())
+            works = (gear.pulse.run(), self._rounds.run(), self._commits.run(), self._watch())
             helpers = [self._helper(work) for work in works]
             gear.pulse.start()
             await self._loop_until_stopped()
@@ -233,36 +234,10 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             self._gear.leave(Exit.UNKNOWN, "rounds in flight did not settle in time")
         if self._recovery.claiming:
             await asyncio.wait(set(self._recovery.claiming), timeout=limit)
-        try:
-            await asyncio.wait_for(self._commit(), limit / 2)
-        except TimeoutError:
-            log.warning("commit_given_up", group=self._gear.group)
+        await self._commits.within(limit / 2)
 
     def _forget(self) -> None:
         if not self._settings.switches.overlay and self._held.parts:
             self._recovery.kept = {part.partition: part.state for part in self._held.parts.values()}
         self._held.forget()
         self._rounds.forget()
-
-    # Commits: a hint only, the marker counts
-
-    async def _keep_committing(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.commit_seconds)
-            if self._held.ready():
-                await self._commit()
-
-    async def _commit(self) -> None:
-        parts = [part for part in self._held.parts.values() if part.settled is not None]
-        behind = {part: part.settled for part in parts if part.settled != part.committed}
-        if not behind:
-            return
-        try:
-            await self._gear.consumer.commit({part.tp: offset for part, offset in behind.items()})
-        except KafkaError as error:
-            log.warning("commit_refused", group=self._gear.group, error=type(error).__name__)
-            return
-        for part, offset in behind.items():
-            part.committed = offset
-        self._last_commit = time.monotonic()
-        self._gear.observer.committed({part.partition: offset or 0 for part, offset in behind.items()})
