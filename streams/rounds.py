@@ -182,11 +182,14 @@ class Rounds:
             await future
 
     async def _save(self, current: Round) -> None:
-        """Write the state changes, one batch per input partition; each must land where it is expected."""
+        """Write the state changes, one batch per input partition; each must land where it is expected.
+
+        A bug of the step changes nothing, but counts when a process comes back: its marker may not wait for a commit.
+        """
         gear, now_ms, sent = self._gear, _now_ms(), []
         for unit in current.units:
-            if unit.changes:
-                marker = changelog.Marker(gear.topic_id, unit.last) if gear.settings.switches.marker else None
+            marker = changelog.Marker(gear.topic_id, unit.last) if gear.settings.switches.marker else None
+            if unit.changes or (unit.bug and marker is not None):
                 builder = changelog.batch(gear.producer.create_batch, marker, unit.changes, now_ms)
                 number = unit.part.partition
                 sent.append(
@@ -216,8 +219,10 @@ class Rounds:
                 return
 
     async def _trip(self, partition: int) -> None:
-        """The step fails too often: bring what is in flight to its end, so that a restart gets on, then leave."""
-        await self.idle(self._gear.settings.session_seconds)
+        """The step fails too often: settle and commit what is in flight, so that a restart gets on, then leave."""
+        limit = self._gear.settings.session_seconds
+        await self.idle(limit)
+        await self._commits.within(limit / 2)
         allowed = self._gear.settings.bugs_per_minute
         self._gear.leave(Exit.UNKNOWN, f"more than {allowed} bugs of the step in a minute, partition {partition}")
 

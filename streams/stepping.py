@@ -56,6 +56,8 @@ class Unit:
     changes: Changes = field(default_factory=dict)
     size: int = 0
     records: int = 0
+    bug: bool = False
+    """A record of it was set aside for a bug of the step: its marker is written even where nothing changed."""
 
 
 class Stepper:
@@ -131,6 +133,7 @@ class Stepper:
             place = whereabouts(error)
             log.error("step_bug", partition=part.partition, offset=message.offset, where=place)  # noqa: TRY400 - see whereabouts
             outputs, sizes, changes, size = self._aside(record, Rejected(Code.STEP_BUG, place))
+            unit.bug = True
         if size and unit.changes and unit.size + size > self._settings.unit_bytes:
             return False
         for output, bytes_ in zip(outputs, sizes, strict=True):

@@ -16,7 +16,7 @@ from streams.contract import Outcome, Output, Processor, Record
 from streams.observer import Unobserved
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
-from tests.streams.shell_fake import Batch, _record
+from tests.streams.shell_fake import Batch, consumed
 
 
 class Told(Unobserved):
@@ -45,7 +45,7 @@ class Bench:
         """Offer values as records; step one unit. Returns it and the outputs' values by topic."""
         start = self.part.buffer[-1].offset + 1 if self.part.buffer else getattr(self, "end", 0)
         for at, value in enumerate(values):
-            self.part.buffer.append(_record("in", 0, start + at, 5, b"k", value, ()))
+            self.part.buffer.append(consumed("in", 0, start + at, 5, b"k", value, ()))
         self.end = start + len(values)
         batches = Batches(Batch, self.topics, 0)
         unit = self.stepper.unit(self.part, room, batches, math.inf)
@@ -105,7 +105,7 @@ def test_one_bad_record_is_quarantined_and_its_neighbours_go_on(bad, code):
 def test_a_record_too_large_for_quarantine_is_set_aside_without_its_bytes():
     """The quarantine record always fits: better without the bytes than not at all."""
     bench = Bench(processor(echo), output_bytes={"quarantine": 3000})
-    bench.part.buffer.append(_record("in", 0, 0, 5, b"k", b"x" * 4000, ()))
+    bench.part.buffer.append(consumed("in", 0, 0, 5, b"k", b"x" * 4000, ()))
     bench.stepper._step = lambda *_: (_ for _ in ()).throw(Rejected(Code.NOT_UNDERSTOOD, "no"))
     _, written = bench.unit()
     payload = wire.parse(Quarantined, written["quarantine"][0])
