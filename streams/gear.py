@@ -1,5 +1,6 @@
 """What the parts of one shell share: its gear, and what it holds at the moment."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +19,9 @@ class Held:
     parts: dict[Any, Part] = field(default_factory=dict)
     closing: bool = False
     """The parts are being given up: they are neither stepped nor recovered any more."""
+    moved_at: float = field(default_factory=time.monotonic)
+    failed_at: float | None = None
+    """When the recovery of this ownership first failed."""
 
     def close(self) -> None:
         """Take nothing more of any part."""
@@ -38,6 +42,22 @@ class Held:
         self.epoch += 1
         self.parts = {}
         self.closing = False
+        self.failed_at = None
+        self.moved()
+
+    def moved(self) -> None:
+        """A recovery got on: something was read, decoded or acknowledged."""
+        self.moved_at = time.monotonic()
+
+    def stuck_seconds(self) -> float:
+        """How long the recovery that is due has not got on; 0 when none is due."""
+        return 0.0 if self.closing or self.ready() else time.monotonic() - self.moved_at
+
+    def failing_seconds(self) -> float:
+        """A try to recover failed: for how long tries of this ownership have failed."""
+        now = time.monotonic()
+        self.failed_at = self.failed_at or now
+        return now - self.failed_at
 
 
 @dataclass(slots=True)

@@ -125,9 +125,10 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             if gear.leave.left is None:
                 await self._settle_all()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            tasks = (*helpers, *self._recovery.claims.writing)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await gear.consumer.stop()
             await gear.producer.stop()
         if gear.leave.left is not None:
@@ -232,8 +233,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         limit = self._settings.session_seconds
         if not await self._rounds.idle(limit):
             self._gear.leave(Exit.UNKNOWN, "rounds in flight did not settle in time")
-        if self._recovery.claiming:
-            await asyncio.wait(set(self._recovery.claiming), timeout=limit)
+        if not await self._recovery.claims.idle(limit):
+            self._gear.leave(Exit.UNKNOWN, "a claim on the wire did not settle in time")
         await self._commits.within(limit / 2)
 
     def _forget(self) -> None:

@@ -62,6 +62,8 @@ class Consumer:
         self.positions, self.paused = {}, set()
         self.script: deque[Any] = deque()
         self._coordinator = _Coordinator()
+        self.gate: Any = None
+        self.asking = 0
         self.commits = []
 
     async def start(self):
@@ -109,6 +111,9 @@ class Consumer:
         self.paused -= set(places)
 
     async def committed(self, place):
+        if self.gate is not None:
+            self.asking += 1
+            await self.gate.wait()
         return self.cluster.committed.get(place)
 
     async def commit(self, offsets):
