@@ -79,7 +79,7 @@ class Recovery:
     async def run(self) -> bool:
         """Recover every held partition. False when ownership changed meanwhile.
 
-        Misconfigured(`state-foreign`) when the state is not that of the input; KafkaError: again.
+        Misconfigured(`state-foreign`) when the state is not that of the input; KafkaError, Unavailable: perhaps again.
         """
         epoch, began = self._held.epoch, time.monotonic()
         parts = list(self._held.parts.values())
@@ -146,6 +146,7 @@ class Recovery:
             if number % GIVE_WAY == 0:
                 await asyncio.sleep(0)
                 self._gear.pulse.check()
+                self._held.moved()
         return values
 
     async def _read_to(self, reader: Any, folds: dict[Any, Fold], ends: dict[Any, int], epoch: int) -> None:
@@ -156,6 +157,7 @@ class Recovery:
                 return
             for place, records in (await reader.getmany(timeout_ms=200)).items():
                 folds[place].take_all(records)
+                self._held.moved()
             self._gear.pulse.check()
 
     async def _reached(self, parts: list[Part], epoch: int) -> bool:

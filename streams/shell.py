@@ -13,7 +13,17 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import ConsumerRebalanceListener
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupAuthorizationFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    KafkaTimeoutError,
+    RebalanceInProgressError,
+    TopicAuthorizationFailedError,
+    UnknownMemberIdError,
+)
 
 from schemas.errors import Code, Denied, SztabError, Unavailable
 from streams.clients import AiokafkaClients, Clients, begin
@@ -30,6 +40,15 @@ from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
 
 log: Final = structlog.get_logger("streams.shell")
+PASSING: Final = (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaTimeoutError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+"""Errors that aiokafka calls final, but that pass: an ownership that changes, an answer that did not come in time."""
 LOST: Final = -1
 """aiokafka's generation of a member that the group has put out."""
 CLOSING_SECONDS: Final = 0.01
@@ -157,10 +176,12 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
 
     async def _watch(self) -> None:
-        """Ends a process whose client is stuck (aiokafka 1017)."""
+        """Ends a process whose client is stuck (aiokafka 1017), in a round or in a recovery."""
         limit = self._settings.settle_seconds
         while True:
             await asyncio.sleep(min(1.0, limit / 4))
+            if self._held.stuck_seconds() > limit:
+                self._gear.leave(Exit.UNKNOWN, f"a recovery did not get on for {limit:.0f} s")
             if self._rounds.oldest_seconds() > limit:
                 self._gear.leave(Exit.UNKNOWN, f"a round was not acknowledged for {limit:.0f} s")
 
@@ -190,17 +211,26 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._gear.leave(Exit.UNKNOWN, f"the loop failed: {whereabouts(error)}")
 
     async def _recover(self) -> None:
+        epoch, pause = self._held.epoch, 0.05
         try:
             done = await self._recovery.run()
         except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
             raise Denied(Code.FORBIDDEN, f"may not recover {self._gear.changelog}") from error
-        except KafkaError as error:
-            log.warning("recovery_repeated", group=self._gear.group, error=type(error).__name__)
-            done = False
+        except (KafkaError, Unavailable) as error:
+            self._recovery_failed(epoch, error)
+            done, pause = False, self._settings.heartbeat_seconds / 10
         if done:
             self._gear.observer.held(sorted(part.partition for part in self._held.parts.values()))
         else:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+
+    def _recovery_failed(self, epoch: int, error: KafkaError | Unavailable) -> None:
+        """Again, where that can help: what aiokafka calls final is mended only by a new producer (aiokafka 1017)."""
+        if self._held.still(epoch):
+            final = isinstance(error, KafkaError) and not error.retriable and not isinstance(error, PASSING)
+            if final or self._held.failing_seconds() > self._settings.settle_seconds:
+                self._gear.leave(Exit.UNKNOWN, f"the state cannot be recovered: {whereabouts(error)}")
+        log.warning("recovery_repeated", group=self._gear.group, error=type(error).__name__)
 
     # Ownership: called by aiokafka, which swallows exceptions
 

@@ -50,6 +50,7 @@ class Cluster:
         self.journal = []
         self.members = []
         self.refusing: Any = None
+        self.silences: list[Exception] = []
         self.arrived = asyncio.Event()
 
     def write(self, topic, partition, key, value, headers=()):

@@ -63,7 +63,7 @@ class Consumer:
         self.script: deque[Any] = deque()
         self._coordinator = _Coordinator()
         self.gate: Any = None
-        self.asking = 0
+        self.asking = self.polls = 0
         self.commits = []
 
     async def start(self):
@@ -123,6 +123,7 @@ class Consumer:
         self.cluster.committed.update(offsets)
 
     async def getmany(self, timeout_ms=0, max_records=None):
+        self.polls += 1
         if self.script:
             return self.script.popleft()
         found = {}
@@ -156,6 +157,8 @@ class Clients:
         return Consumer(self.cluster)
 
     async def facts(self, producer, names):
+        if self.cluster.silences:
+            raise self.cluster.silences.pop()
         known = self.cluster.partitions
         return {name: TopicFacts(self.cluster.ids[name], known[name]) for name in names if name in known}
 
