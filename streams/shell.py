@@ -148,10 +148,18 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await gear.consumer.stop()
-            await gear.producer.stop()
+            await self._close(gear.consumer)
+            await self._close(gear.producer)
         if gear.leave.left is not None:
             raise gear.leave.left
+
+    async def _close(self, client: Any) -> None:
+        """Give a client back, bounded: everything is settled, and one that cannot flush must not hold the exit."""
+        stop = asyncio.ensure_future(client.stop())
+        await asyncio.wait({stop}, timeout=self._settings.session_seconds)
+        if not stop.done() or stop.cancelled() or stop.exception() is not None:
+            stop.cancel()
+            log.warning("client_not_stopped", group=self._gear.group, client=type(client).__name__)
 
     async def _start(self) -> None:
         try:

@@ -97,3 +97,17 @@ async def test_no_answer_about_the_topics_is_waited_out_during_a_recovery():
         await settled(cluster)
         assert running.outcome() is None
     assert counts(cluster) == once(range(3))
+
+
+@pytest.mark.parametrize("client", ["Consumer", "Producer"])
+async def test_a_client_that_cannot_be_stopped_does_not_hold_the_exit(client, monkeypatch):
+    """A producer that cannot flush waits for ever; the shell has settled everything, and ends."""
+    cluster = Cluster()
+    stuck = asyncio.Event()
+    async with Running(cluster, session_seconds=0.2) as running:
+        await running.member.assigned([0])
+        await until(lambda: running.shell.health().ready)
+        monkeypatch.setattr(getattr(shell_fake, client), "stop", lambda _: stuck.wait())
+        running.shell.stop()
+        await asyncio.wait_for(running.task, 5)
+    stuck.set()
