@@ -128,7 +128,9 @@ class Consumer:
             return self.script.popleft()
         found = {}
         for place, position in self.positions.items():
-            records = self.cluster.logs[place.topic, place.partition][position:][:max_records]
+            log = self.cluster.logs[place.topic, place.partition]
+            start = position if position <= len(log) else 0  # out of range: `auto_offset_reset` is earliest
+            records = log[start:][:max_records]
             if records and place not in self.paused:
                 found[place] = records
                 self.positions[place] = records[-1].offset + 1
