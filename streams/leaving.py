@@ -3,7 +3,8 @@
 Ending is the safe way: whatever was not acknowledged is done again by the next owner, from the same state, with the
 same bytes. The supervisor restarts the process. Exit codes, so that an operator sees the cause:
 
-    70  an error nobody foresaw, a refused output, or more bugs of a step in a minute than are set aside
+    70  an error nobody foresaw, a refused output, more bugs of a step in a minute than are set aside, or a client that
+        does not get on (a round, a recovery, a partition with lag and without commits)
     75  the process stood still longer than half the session time-out (stopped, swapped out, frozen host), or its
         event loop did (blocked by a call that does not return)
     76  somebody else wrote to our changelog partition: two processes believe that they own it
