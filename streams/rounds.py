@@ -170,11 +170,15 @@ class Rounds:
         return current.epoch == self._held.epoch
 
     async def _send(self, current: Round) -> None:
-        """Hand the outputs over in order and wait for every acknowledgement."""
+        """Hand the outputs over in order and wait for every acknowledgement.
+
+        Handing over waits for earlier batches of the same partition, so each may be the one that comes too late.
+        """
         gear, futures = self._gear, []
         for (topic, partition), builders in current.batches.ready().items():
             for builder in builders:
-                futures.append(await gear.producer.send_batch(builder, topic, partition=partition))  # noqa: PERF401
+                if self._still(current):
+                    futures.append(await gear.producer.send_batch(builder, topic, partition=partition))  # noqa: PERF401
         current.handed.set()
         if futures:
             gear.hook("outputs-sent")
@@ -189,7 +193,7 @@ class Rounds:
         gear, now_ms, sent = self._gear, _now_ms(), []
         for unit in current.units:
             marker = changelog.Marker(gear.topic_id, unit.last) if gear.settings.switches.marker else None
-            if unit.changes or (unit.bug and marker is not None):
+            if (unit.changes or (unit.bug and marker is not None)) and self._still(current):
                 builder = changelog.batch(gear.producer.create_batch, marker, unit.changes, now_ms)
                 number = unit.part.partition
                 sent.append(

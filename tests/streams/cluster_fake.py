@@ -51,6 +51,8 @@ class Cluster:
         self.members = []
         self.refusing: Any = None
         self.silences: list[Exception] = []
+        self.doors: dict[str, asyncio.Event] = {}
+        self.knocks = 0
         self.arrived = asyncio.Event()
 
     def write(self, topic, partition, key, value, headers=()):

@@ -22,7 +22,7 @@ __all__ = ["CHANGELOG", "Batch", "Clients", "Cluster", "Consumer", "Producer", "
 
 
 class Producer:
-    """Appends at once; acknowledges at once unless the topic is held."""
+    """Appends at once unless there is a door before the topic; acknowledges at once unless the topic is held."""
 
     def __init__(self, cluster):
         self.cluster = cluster
@@ -37,6 +37,9 @@ class Producer:
         return Batch()
 
     async def send_batch(self, batch, topic, *, partition):
+        if topic in self.cluster.doors:
+            self.cluster.knocks += 1
+            await self.cluster.doors[topic].wait()
         future = asyncio.get_running_loop().create_future()
         if topic in self.cluster.failing:
             future.set_exception(self.cluster.failing[topic])
