@@ -150,7 +150,12 @@ class Recovery:
         return values
 
     async def _read_to(self, reader: Any, folds: dict[Any, Fold], ends: dict[Any, int], epoch: int) -> None:
-        """Fold everything below `ends`."""
+        """Fold everything below `ends`.
+
+        The group's consumer is polled meanwhile, or a long replay would count as a member that no longer works
+        (`max.poll.interval.ms`). It is paused; what it brings all the same counts not, for each part is positioned
+        after its replay.
+        """
         while self._held.still(epoch):
             behind = [place for place in ends if await reader.position(place) < ends[place]]
             if not behind:
@@ -158,6 +163,7 @@ class Recovery:
             for place, records in (await reader.getmany(timeout_ms=200)).items():
                 folds[place].take_all(records)
                 self._held.moved()
+            await self._gear.consumer.getmany(timeout_ms=0)
             self._gear.pulse.check()
 
     async def _reached(self, parts: list[Part], epoch: int) -> bool:

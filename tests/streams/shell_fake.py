@@ -66,7 +66,7 @@ class Consumer:
         self.script: deque[Any] = deque()
         self._coordinator = _Coordinator()
         self.gate: Any = None
-        self.asking = self.polls = 0
+        self.asking = 0
         self.commits = []
 
     async def start(self):
@@ -126,7 +126,6 @@ class Consumer:
         self.cluster.committed.update(offsets)
 
     async def getmany(self, timeout_ms=0, max_records=None):
-        self.polls += 1
         if self.script:
             return self.script.popleft()
         found = {}
@@ -137,7 +136,7 @@ class Consumer:
             if records and place not in self.paused:
                 found[place] = records
                 self.positions[place] = records[-1].offset + 1
-        if not found:
+        if not found and timeout_ms:
             self.cluster.arrived.clear()
             try:
                 await asyncio.wait_for(self.cluster.arrived.wait(), min(timeout_ms, 10) / 1000)
