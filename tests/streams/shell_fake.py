@@ -18,7 +18,19 @@ from streams.topic_facts import TopicFacts
 from tests.streams.cluster_fake import CHANGELOG, Batch, Cluster, Metadata, consumed
 from tests.waiting import until
 
-__all__ = ["CHANGELOG", "Batch", "Clients", "Cluster", "Consumer", "Producer", "Running", "consumed"]
+__all__ = [
+    "CHANGELOG",
+    "Batch",
+    "Clients",
+    "Cluster",
+    "Consumer",
+    "Producer",
+    "Running",
+    "consumed",
+    "counts",
+    "once",
+    "settled",
+]
 
 
 class Producer:

@@ -90,7 +90,7 @@ async def test_an_input_that_goes_back_ends_the_process_and_its_restart_says_why
         cluster.arrived.set()
         await until(lambda: running.codes)
         assert running.codes[0] == Exit.GAP
-    async with Running(cluster, session_seconds=0.1) as running:
+    async with Running(cluster, session_seconds=0.4) as running:
         await running.member.assigned([0])
         with pytest.raises(Misconfigured, match=why):
             await asyncio.wait_for(running.task, 5)

@@ -104,7 +104,7 @@ async def test_a_client_that_cannot_be_stopped_does_not_hold_the_exit(client, mo
     """A producer that cannot flush waits for ever; the shell has settled everything, and ends."""
     cluster = Cluster()
     stuck = asyncio.Event()
-    async with Running(cluster, session_seconds=0.2) as running:
+    async with Running(cluster, session_seconds=0.5) as running:
         await running.member.assigned([0])
         await until(lambda: running.shell.health().ready)
         monkeypatch.setattr(getattr(shell_fake, client), "stop", lambda _: stuck.wait())
