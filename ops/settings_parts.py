@@ -131,6 +131,8 @@ class StreamsPart(Part):
     """A processor silent for so long loses its partitions; a pause of half of it ends the process."""
     commit_seconds: Seconds = 0.5
     """How often offsets are committed."""
+    silent_seconds: Annotated[float, Field(ge=10)] = 120.0
+    """A partition with lag and without a commit for so long ends its process, so that a new client takes over."""
     round_records: Annotated[int, Field(ge=1, le=100_000)] = 4_000
     """Most records stepped before outputs go out."""
 

@@ -8,8 +8,9 @@ import structlog
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
 from schemas.errors import Code, Denied
+from streams.gear import Gear, Held
 from streams.leaving import Exit
-from streams.rounds import Gear, Held, Rounds
+from streams.rounds import Rounds
 from streams.stepping import Part
 
 log: Final = structlog.get_logger("streams.shell")
@@ -70,21 +71,33 @@ class Fetching:
         """The records that follow what came before; a gap is sought again, and accepted when the broker insists.
 
         A fetch from before a rebalance may be delivered after it, and the same range twice. A true gap is compaction,
-        a transaction's mark, or retention that overtook us: the last is an alarm, so every gap is told.
+        a transaction's mark, or retention that overtook us: the last is an alarm, so every gap is told. An input that
+        goes on answering with what is behind us was made anew or cut: the process ends, and its restart tells which.
         """
         first = records[0].offset
         if not self._gear.settings.switches.contiguity or part.next is None or first == part.next:
             part.seeks, part.gap_at = 0, None
             return records
         if first < part.next:
-            return [record for record in records if record.offset >= (part.next or 0)]
+            fresh = [record for record in records if record.offset >= (part.next or 0)]
+            if fresh:
+                part.seeks, part.gap_at = 0, None
+                return fresh
+            log.warning("input_went_back", partition=part.partition, expected=part.next, found=first)
+            self._seek(part)
+            return []
         if part.gap_at == first:
             self.gaps += 1
             log.error("input_gap", partition=part.partition, expected=part.next, found=first)
             part.seeks, part.gap_at = 0, None
             return records
-        part.seeks, part.gap_at = part.seeks + 1, first
+        part.gap_at = first
+        self._seek(part)
+        return []
+
+    def _seek(self, part: Part) -> None:
+        """Ask again for what must come next."""
+        part.seeks += 1
         if part.seeks > SEEKS:
             self._gear.leave(Exit.GAP, f"partition {part.partition}: no steady answer about what follows {part.next}")
         self._gear.consumer.seek(part.tp, part.next)
-        return []

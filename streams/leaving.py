@@ -3,8 +3,10 @@
 Ending is the safe way: whatever was not acknowledged is done again by the next owner, from the same state, with the
 same bytes. The supervisor restarts the process. Exit codes, so that an operator sees the cause:
 
-    70  an error nobody foresaw, a refused output, or more bugs of a step in a minute than are set aside
-    75  the process stood still longer than half the session time-out (stopped, swapped out, frozen host)
+    70  an error nobody foresaw, a refused output, more bugs of a step in a minute than are set aside, or a client that
+        does not get on (a round, a recovery, a partition with lag and without commits)
+    75  the process stood still longer than half the session time-out (stopped, swapped out, frozen host), or its
+        event loop did (blocked by a call that does not return)
     76  somebody else wrote to our changelog partition: two processes believe that they own it
     77  the broker gave no consistent answer about what follows a record
     78  Misconfigured: the state belongs to another topic, a topic is missing (a person must mend it)
@@ -12,6 +14,7 @@ same bytes. The supervisor restarts the process. Exit codes, so that an operator
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
@@ -21,6 +24,8 @@ from typing import Final, NoReturn
 import structlog
 
 log: Final = structlog.get_logger("streams.shell")
+SAY_SECONDS: Final = 1.0
+"""How long the log may take when the loop is blocked, perhaps by the log."""
 
 
 class Exit(IntEnum):
@@ -55,11 +60,23 @@ class Leaving:
         """Say why in one log event (no input text in it), then end."""
         left = Left(code, why)
         self.left = self.left or left
-        log.critical("shell_left", exit_code=int(code), reason=code.name.lower(), why=why)
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _say(code, why)
         self._exit(int(code))
         raise left
+
+    def from_aside(self, code: Exit, why: str) -> None:
+        """End from another thread than the loop's, even where the log itself is what blocks the loop."""
+        self.left = self.left or Left(code, why)
+        saying = threading.Thread(target=_say, args=(code, why), daemon=True)
+        saying.start()
+        saying.join(SAY_SECONDS)
+        self._exit(int(code))
+
+
+def _say(code: Exit, why: str) -> None:
+    log.critical("shell_left", exit_code=int(code), reason=code.name.lower(), why=why)
+    sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def whereabouts(error: BaseException) -> str:

@@ -13,6 +13,8 @@ from schemas.topics import QUARANTINE
 from streams.contract import Output, Record
 
 _CARRIED: Final = ("documentid", "reportid", "threadid", "deliveryid", "unit", "mode", "traceparent")
+LAST_MS: Final = 253_402_300_799_000
+"""The last second of the year 9999: a sender may stamp a record with any 64 bits."""
 
 
 def quarantined(stage: str) -> Callable[[Record, Rejected], Output]:
@@ -22,7 +24,7 @@ def quarantined(stage: str) -> Callable[[Record, Rejected], Output]:
         carried = {name: text for name in _CARRIED if (text := legible(record.headers, name))}
         cause = legible(record.headers, "id") or _digest(record)
         item = wire.derived_id("quarantine", stage, cause)
-        when = datetime.fromtimestamp(max(0, record.timestamp_ms) / 1000, UTC)
+        when = datetime.fromtimestamp(min(max(0, record.timestamp_ms), LAST_MS) / 1000, UTC)
         payload = Quarantined(
             item_id=item,
             stage=stage,

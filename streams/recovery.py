@@ -12,11 +12,11 @@ import structlog
 from aiokafka import TopicPartition
 
 from schemas.errors import Code, Misconfigured
-from streams import changelog
-from streams.changelog import NOTHING_APPLIED, Fold, Marker, PartitionState
+from streams.changelog import Fold, PartitionState
+from streams.claiming import Claims
 from streams.clients import Clients, begin
+from streams.gear import Gear, Held
 from streams.leaving import Exit
-from streams.rounds import Gear, Held, changes_limit
 from streams.shell_settings import BATCH_OVERHEAD
 from streams.stepping import Part
 from streams.topic_facts import TopicFacts
@@ -72,15 +72,14 @@ class Recovery:
         self._gear = gear
         self._held = held
         self._clients = clients
-        self.claiming: set[asyncio.Future[Any]] = set()
-        """Claims on the wire: a revocation waits for them."""
+        self.claims: Final = Claims(gear, held)
         self.kept: dict[int, PartitionState] = {}
         """The states of the last ownership, for the test that leaves rule `overlay` out."""
 
     async def run(self) -> bool:
         """Recover every held partition. False when ownership changed meanwhile.
 
-        Misconfigured(`state-foreign`) when the state is not that of the input; KafkaError: again.
+        Misconfigured(`state-foreign`) when the state is not that of the input; KafkaError, Unavailable: perhaps again.
         """
         epoch, began = self._held.epoch, time.monotonic()
         parts = list(self._held.parts.values())
@@ -126,7 +125,7 @@ class Recovery:
         for _ in range(CLAIMS):
             await self._read_to(reader, folds, ends, epoch)
             if self._held.still(epoch):
-                todo = await self._claim({place: places[place] for place in todo}, folds, ends)
+                todo = await self.claims.claim({place: places[place] for place in todo}, folds, ends, epoch)
             if not self._held.still(epoch):
                 return
             if not todo:
@@ -147,68 +146,25 @@ class Recovery:
             if number % GIVE_WAY == 0:
                 await asyncio.sleep(0)
                 self._gear.pulse.check()
+                self._held.moved()
         return values
 
     async def _read_to(self, reader: Any, folds: dict[Any, Fold], ends: dict[Any, int], epoch: int) -> None:
-        """Fold everything below `ends`."""
+        """Fold everything below `ends`.
+
+        The group's consumer is polled meanwhile, or a long replay would count as a member that no longer works
+        (`max.poll.interval.ms`). It is paused; what it brings all the same counts not, for each part is positioned
+        after its replay.
+        """
         while self._held.still(epoch):
             behind = [place for place in ends if await reader.position(place) < ends[place]]
             if not behind:
                 return
             for place, records in (await reader.getmany(timeout_ms=200)).items():
                 folds[place].take_all(records)
+                self._held.moved()
+            await self._gear.consumer.getmany(timeout_ms=0)
             self._gear.pulse.check()
-
-    async def _claim(self, places: dict[Any, Part], folds: dict[Any, Fold], ends: dict[Any, int]) -> set[Any]:
-        """Write marker and repairs; move `ends` behind them.
-
-        Returns the places where somebody else wrote meanwhile: read on there, and claim again.
-        """
-        committed = await asyncio.gather(*(self._gear.consumer.committed(part.tp) for part in places.values()))
-        sent = []
-        for (place, part), known in zip(places.items(), committed, strict=True):
-            fold = folds[place]
-            self._check(fold, known, part.partition)
-            part.committed = known
-            marked = self._gear.settings.switches.marker
-            part.applied = max(fold.applied, (known or 0) - 1) if marked else NOTHING_APPLIED
-            marker = Marker(self._gear.topic_id, part.applied) if marked else None
-            if fold.repair:
-                log.warning("state_repaired", partition=part.partition, keys=len(fold.repair))
-            for changes in changelog.repairs(fold, changes_limit(self._gear)):
-                if marker is not None or changes:
-                    sent.append((place, await self._send(place, marker, changes)))  # noqa: PERF401
-        foreign = set()
-        for place, (future, count) in sent:
-            offset = (await future).offset
-            if offset != ends[place]:
-                foreign.add(place)
-            ends[place] = offset + count
-        return foreign
-
-    async def _send(self, place: Any, marker: Marker | None, changes: changelog.Changes) -> tuple[Any, int]:
-        producer = self._gear.producer
-        builder = changelog.batch(producer.create_batch, marker, changes, time.time_ns() // 1_000_000)
-        future = await producer.send_batch(builder, self._gear.changelog, partition=place.partition)
-        self.claiming.add(future)
-        future.add_done_callback(self.claiming.discard)
-        return future, builder.record_count()
-
-    def _check(self, fold: Fold, committed: int | None, partition: int) -> None:
-        """Is this the state of this topic? Misconfigured(`state-foreign`): skipping by it would lose records."""
-        switches = self._gear.settings.switches
-        if not switches.identity or not switches.marker:
-            return
-        if fold.marker is not None and fold.marker.topic_id != self._gear.topic_id:
-            raise Misconfigured(
-                Code.STATE_FOREIGN,
-                f"{self._gear.changelog}/{partition} belongs to another topic of that name (made anew or restored)",
-            )
-        if fold.marker is None and committed:
-            raise Misconfigured(
-                Code.STATE_FOREIGN,
-                f"{self._gear.changelog}/{partition} is empty, but group {self._gear.group} has committed {committed}",
-            )
 
     async def _reached(self, parts: list[Part], epoch: int) -> bool:
         """Does the input reach up to what is applied? Right after a broker's failure its end may lag for a moment."""

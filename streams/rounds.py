@@ -13,64 +13,11 @@ from typing import Any
 
 from streams import changelog
 from streams.batches import Batches
-from streams.contract import Observer, Processor
-from streams.leaving import Exit, Leaving, Left, whereabouts
-from streams.pulse import Pulse
-from streams.shell_settings import BATCH_OVERHEAD, ShellSettings
-from streams.stepping import Part, Stepper, Unit
-
-
-@dataclass(slots=True)
-class Held:
-    """What this process owns: its parts by topic partition. `epoch` counts the ownership changes."""
-
-    epoch: int = 0
-    parts: dict[Any, Part] = field(default_factory=dict)
-    closing: bool = False
-    """The parts are being given up: they are neither stepped nor recovered any more."""
-
-    def close(self) -> None:
-        """Take nothing more of any part."""
-        self.closing = True
-        for part in self.parts.values():
-            part.ready = False
-
-    def ready(self) -> bool:
-        """Is every held partition recovered, and none being given up?"""
-        return all(part.ready for part in self.parts.values())
-
-    def still(self, epoch: int) -> bool:
-        """Is this the ownership that had this number, and is it not being given up?"""
-        return epoch == self.epoch and not self.closing
-
-    def forget(self) -> None:
-        """Ownership changed: what is gathered, stepped or folded counts no more."""
-        self.epoch += 1
-        self.parts = {}
-        self.closing = False
-
-
-@dataclass(slots=True)
-class Gear:
-    """What the parts of one shell share. `topics`: name on the cluster, partitions, batch bytes by logical name."""
-
-    processor: Processor
-    settings: ShellSettings
-    leave: Leaving
-    pulse: Pulse
-    observer: Observer
-    stepper: Stepper
-    changelog: str
-    group: str
-    producer: Any = None
-    consumer: Any = None
-    topic_id: bytes = b""
-    topics: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-
-    def hook(self, point: str) -> None:
-        """An armed point of the tests is passed."""
-        if self.settings.hook is not None:
-            self.settings.hook(point)
+from streams.committing import Commits
+from streams.gear import Gear, Held
+from streams.leaving import Exit, Left, whereabouts
+from streams.shell_settings import BATCH_OVERHEAD
+from streams.stepping import Part, Unit
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +36,10 @@ class Round:
 class Rounds:
     """Gathers records, steps them, and brings each round to its end."""
 
-    def __init__(self, gear: Gear, held: Held) -> None:
+    def __init__(self, gear: Gear, held: Held, commits: Commits) -> None:
         self._gear = gear
         self._held = held
+        self._commits = commits
         self._slots = asyncio.Semaphore(gear.settings.rounds_in_flight)
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
@@ -222,11 +170,15 @@ class Rounds:
         return current.epoch == self._held.epoch
 
     async def _send(self, current: Round) -> None:
-        """Hand the outputs over in order and wait for every acknowledgement."""
+        """Hand the outputs over in order and wait for every acknowledgement.
+
+        Handing over waits for earlier batches of the same partition, so each may be the one that comes too late.
+        """
         gear, futures = self._gear, []
         for (topic, partition), builders in current.batches.ready().items():
             for builder in builders:
-                futures.append(await gear.producer.send_batch(builder, topic, partition=partition))  # noqa: PERF401
+                if self._still(current):
+                    futures.append(await gear.producer.send_batch(builder, topic, partition=partition))  # noqa: PERF401
         current.handed.set()
         if futures:
             gear.hook("outputs-sent")
@@ -234,11 +186,14 @@ class Rounds:
             await future
 
     async def _save(self, current: Round) -> None:
-        """Write the state changes, one batch per input partition; each must land where it is expected."""
+        """Write the state changes, one batch per input partition; each must land where it is expected.
+
+        A bug of the step changes nothing, but counts when a process comes back: its marker may not wait for a commit.
+        """
         gear, now_ms, sent = self._gear, _now_ms(), []
         for unit in current.units:
-            if unit.changes:
-                marker = changelog.Marker(gear.topic_id, unit.last) if gear.settings.switches.marker else None
+            marker = changelog.Marker(gear.topic_id, unit.last) if gear.settings.switches.marker else None
+            if (unit.changes or (unit.bug and marker is not None)) and self._still(current):
                 builder = changelog.batch(gear.producer.create_batch, marker, unit.changes, now_ms)
                 number = unit.part.partition
                 sent.append(
@@ -268,8 +223,10 @@ class Rounds:
                 return
 
     async def _trip(self, partition: int) -> None:
-        """The step fails too often: bring what is in flight to its end, so that a restart gets on, then leave."""
-        await self.idle(self._gear.settings.session_seconds)
+        """The step fails too often: settle and commit what is in flight, so that a restart gets on, then leave."""
+        limit = self._gear.settings.session_seconds
+        await self.idle(limit)
+        await self._commits.within(limit / 2)
         allowed = self._gear.settings.bugs_per_minute
         self._gear.leave(Exit.UNKNOWN, f"more than {allowed} bugs of the step in a minute, partition {partition}")
 

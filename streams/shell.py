@@ -8,27 +8,47 @@
 """
 
 import asyncio
-import time
 from collections.abc import Collection, Coroutine
 from typing import Any, Final
 
 import structlog
 from aiokafka import ConsumerRebalanceListener
-from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import (
+    CommitFailedError,
+    GroupAuthorizationFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaError,
+    KafkaTimeoutError,
+    RebalanceInProgressError,
+    TopicAuthorizationFailedError,
+    UnknownMemberIdError,
+)
 
 from schemas.errors import Code, Denied, SztabError, Unavailable
 from streams.clients import AiokafkaClients, Clients, begin
+from streams.committing import Commits
 from streams.contract import Observer, Processor, State
 from streams.fetching import Fetching
+from streams.gear import Gear, Held
 from streams.leaving import Exit, Leaving, Left, whereabouts
 from streams.observer import Health, Unobserved
 from streams.pulse import Pulse
 from streams.recovery import Recovery, learn_topics
-from streams.rounds import Gear, Held, Rounds
+from streams.rounds import Rounds
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
 
 log: Final = structlog.get_logger("streams.shell")
+PASSING: Final = (
+    CommitFailedError,
+    IllegalGenerationError,
+    IllegalStateError,
+    KafkaTimeoutError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
+"""Errors that aiokafka calls final, but that pass: an ownership that changes, an answer that did not come in time."""
 LOST: Final = -1
 """aiokafka's generation of a member that the group has put out."""
 CLOSING_SECONDS: Final = 0.01
@@ -66,11 +86,11 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             group=settings.group or processor.group(settings.prefix),
         )
         self._held = Held()
-        self._rounds = Rounds(self._gear, self._held)
+        self._commits = Commits(self._gear, self._held)
+        self._rounds = Rounds(self._gear, self._held, self._commits)
         self._recovery = Recovery(self._gear, self._held, self._clients)
         self._fetching = Fetching(self._gear, self._held, self._rounds)
         self._stop = asyncio.Event()
-        self._last_commit: float | None = None
 
     # For the roles
 
@@ -92,7 +112,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             rounds=self._rounds.done,
             quarantined=self._gear.stepper.quarantined,
             gaps=self._fetching.gaps,
-            last_commit=self._last_commit,
+            last_commit=self._commits.last,
             lag={part.partition: self._lag(part) for part in parts if part.ready},
         )
 
@@ -117,20 +137,29 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         helpers: list[asyncio.Task[None]] = []
         try:
             await self._start()
-            works = (gear.pulse.run(), self._rounds.run(), self._keep_committing(), self._watch())
+            works = (gear.pulse.run(), self._rounds.run(), self._commits.run(), self._watch())
             helpers = [self._helper(work) for work in works]
             gear.pulse.start()
             await self._loop_until_stopped()
             if gear.leave.left is None:
                 await self._settle_all()
         finally:
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
-            await gear.consumer.stop()
-            await gear.producer.stop()
+            tasks = (*helpers, *self._recovery.claims.writing)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._close(gear.consumer)
+            await self._close(gear.producer)
         if gear.leave.left is not None:
             raise gear.leave.left
+
+    async def _close(self, client: Any) -> None:
+        """Give a client back, bounded: everything is settled, and one that cannot flush must not hold the exit."""
+        stop = asyncio.ensure_future(client.stop())
+        await asyncio.wait({stop}, timeout=self._settings.session_seconds)
+        if not stop.done() or stop.cancelled() or stop.exception() is not None:
+            stop.cancel()
+            log.warning("client_not_stopped", group=self._gear.group, client=type(client).__name__)
 
     async def _start(self) -> None:
         try:
@@ -155,10 +184,12 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
                 return
 
     async def _watch(self) -> None:
-        """Ends a process whose client is stuck (aiokafka 1017)."""
+        """Ends a process whose client is stuck (aiokafka 1017), in a round or in a recovery."""
         limit = self._settings.settle_seconds
         while True:
             await asyncio.sleep(min(1.0, limit / 4))
+            if self._held.stuck_seconds() > limit:
+                self._gear.leave(Exit.UNKNOWN, f"a recovery did not get on for {limit:.0f} s")
             if self._rounds.oldest_seconds() > limit:
                 self._gear.leave(Exit.UNKNOWN, f"a round was not acknowledged for {limit:.0f} s")
 
@@ -188,17 +219,26 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._gear.leave(Exit.UNKNOWN, f"the loop failed: {whereabouts(error)}")
 
     async def _recover(self) -> None:
+        epoch, pause = self._held.epoch, 0.05
         try:
             done = await self._recovery.run()
         except (GroupAuthorizationFailedError, TopicAuthorizationFailedError) as error:
             raise Denied(Code.FORBIDDEN, f"may not recover {self._gear.changelog}") from error
-        except KafkaError as error:
-            log.warning("recovery_repeated", group=self._gear.group, error=type(error).__name__)
-            done = False
+        except (KafkaError, Unavailable) as error:
+            self._recovery_failed(epoch, error)
+            done, pause = False, self._settings.heartbeat_seconds / 10
         if done:
             self._gear.observer.held(sorted(part.partition for part in self._held.parts.values()))
         else:
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(pause)
+
+    def _recovery_failed(self, epoch: int, error: KafkaError | Unavailable) -> None:
+        """Again, where that can help: what aiokafka calls final is mended only by a new producer (aiokafka 1017)."""
+        if self._held.still(epoch):
+            final = isinstance(error, KafkaError) and not error.retriable and not isinstance(error, PASSING)
+            if final or self._held.failing_seconds() > self._settings.settle_seconds:
+                self._gear.leave(Exit.UNKNOWN, f"the state cannot be recovered: {whereabouts(error)}")
+        log.warning("recovery_repeated", group=self._gear.group, error=type(error).__name__)
 
     # Ownership: called by aiokafka, which swallows exceptions
 
@@ -231,38 +271,12 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         limit = self._settings.session_seconds
         if not await self._rounds.idle(limit):
             self._gear.leave(Exit.UNKNOWN, "rounds in flight did not settle in time")
-        if self._recovery.claiming:
-            await asyncio.wait(set(self._recovery.claiming), timeout=limit)
-        try:
-            await asyncio.wait_for(self._commit(), limit / 2)
-        except TimeoutError:
-            log.warning("commit_given_up", group=self._gear.group)
+        if not await self._recovery.claims.idle(limit):
+            self._gear.leave(Exit.UNKNOWN, "a claim on the wire did not settle in time")
+        await self._commits.within(limit / 2)
 
     def _forget(self) -> None:
         if not self._settings.switches.overlay and self._held.parts:
             self._recovery.kept = {part.partition: part.state for part in self._held.parts.values()}
         self._held.forget()
         self._rounds.forget()
-
-    # Commits: a hint only, the marker counts
-
-    async def _keep_committing(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.commit_seconds)
-            if self._held.ready():
-                await self._commit()
-
-    async def _commit(self) -> None:
-        parts = [part for part in self._held.parts.values() if part.settled is not None]
-        behind = {part: part.settled for part in parts if part.settled != part.committed}
-        if not behind:
-            return
-        try:
-            await self._gear.consumer.commit({part.tp: offset for part, offset in behind.items()})
-        except KafkaError as error:
-            log.warning("commit_refused", group=self._gear.group, error=type(error).__name__)
-            return
-        for part, offset in behind.items():
-            part.committed = offset
-        self._last_commit = time.monotonic()
-        self._gear.observer.committed({part.partition: offset or 0 for part, offset in behind.items()})

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -56,6 +56,8 @@ class Unit:
     changes: Changes = field(default_factory=dict)
     size: int = 0
     records: int = 0
+    bug: bool = False
+    """A record of it was set aside for a bug of the step: its marker is written even where nothing changed."""
 
 
 class Stepper:
@@ -131,6 +133,7 @@ class Stepper:
             place = whereabouts(error)
             log.error("step_bug", partition=part.partition, offset=message.offset, where=place)  # noqa: TRY400 - see whereabouts
             outputs, sizes, changes, size = self._aside(record, Rejected(Code.STEP_BUG, place))
+            unit.bug = True
         if size and unit.changes and unit.size + size > self._settings.unit_bytes:
             return False
         for output, bytes_ in zip(outputs, sizes, strict=True):
@@ -192,10 +195,28 @@ class Stepper:
     def _aside(
         self, record: Record, error: Rejected
     ) -> tuple[Sequence[Output], list[int], list[tuple[str, Entry]], int]:
-        """The outcome that sets a record aside; without the record's bytes where they would not fit."""
+        """The outcome that sets a record aside; with less of the record where the whole does not fit or shows a bug."""
         self.quarantined += 1
         self._observer.set_aside(record, error.code)
-        output = self._set_aside(record, error)
-        if size_of(output) > self._limits[output.topic]:
-            output = self._set_aside(record._replace(value=None), error)
-        return [output], [size_of(output)], [], 0
+        for one in _thinner(record):
+            try:
+                output = self._set_aside(one, error)
+                size = size_of(output)
+            except Exception as bug:  # noqa: BLE001 - a record that cannot be set aside stops its partition for ever
+                log.error("set_aside_bug", partition=record.partition, offset=record.offset, where=whereabouts(bug))  # noqa: TRY400 - see whereabouts
+                continue
+            if size <= self._limits[output.topic]:
+                return [output], [size], [], 0
+        msg = "not even its place can be set aside"
+        raise ValueError(msg)
+
+
+def _thinner(record: Record) -> Iterator[Record]:
+    """The record, and what may be told of it when that is too much: ever less, at last only where it stands.
+
+    Without its id a record is named by its key and bytes; its place in their stead keeps two such records apart.
+    """
+    yield record
+    yield record._replace(value=None)
+    yield record._replace(key=None, headers=())
+    yield record._replace(key=b"%d/%d" % (record.partition, record.offset), value=None, headers=())

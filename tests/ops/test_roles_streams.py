@@ -11,7 +11,8 @@ from ops.reference import processors, references
 from ops.roles import streams
 from ops.settings import Settings
 from ops.settings_parts import KafkaPart
-from schemas.errors import Misconfigured
+from ops.silence import Silence
+from schemas.errors import Code, Misconfigured
 from schemas.topics import PROCESSORS
 
 
@@ -23,6 +24,21 @@ async def test_a_name_that_is_no_processor_refuses_to_start(tmp_path: Path) -> N
     """A typing error must not leave a topic without its processor in silence."""
     with pytest.raises(Misconfigured, match="there are incidents, normalise, route, watch"):
         await streams.run(_settings(tmp_path), only=("normalize",))
+
+
+async def test_silence_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch runs beside the shells, over every processor, with the limit of the settings."""
+    made: list[Silence] = []
+
+    async def run(silence: Silence) -> None:
+        made.append(silence)
+        raise Misconfigured(Code.CONFIGURATION_INVALID, "enough is seen")
+
+    monkeypatch.setattr(Silence, "run", run)
+    with pytest.raises(Misconfigured, match="enough is seen"):
+        await streams.run(_settings(tmp_path), only=("route", "watch"))
+    assert {one.name.split()[0] for one in made[0]._watched} == {"route", "watch"}
+    assert made[0]._limit == 120.5
 
 
 def test_every_processor_of_the_catalogue_is_run(tmp_path: Path) -> None:

@@ -6,110 +6,35 @@ broker shows once in a thousand runs.
 # ruff: noqa: D102 - the fakes have the methods of what they stand for
 
 import asyncio
-import struct
-from collections import defaultdict, deque
+from collections import deque
 from typing import Any
 
-from aiokafka.structs import ConsumerRecord, TopicPartition
+from aiokafka.structs import TopicPartition
 
 from ops.prove import counter
-from streams.changelog import MARKER_KEY
 from streams.shell import Shell
 from streams.shell_settings import ShellSettings
 from streams.topic_facts import TopicFacts
+from tests.streams.cluster_fake import CHANGELOG, Batch, Cluster, Metadata, consumed
 from tests.waiting import until
 
-CHANGELOG = "state.counter.in"
-
-
-class Metadata:
-    """What an acknowledgement tells."""
-
-    def __init__(self, offset):
-        self.offset = offset
-
-
-class Batch:
-    """A prepared batch."""
-
-    def __init__(self):
-        self.records = []
-
-    def append(self, *, timestamp, key, value, headers=()):
-        self.records.append((timestamp, key, value, tuple(headers)))
-        return True
-
-    def close(self):
-        """Nothing to do."""
-
-    def record_count(self):
-        return len(self.records)
-
-
-class Cluster:
-    """Topics as lists. `held` topics acknowledge nothing until `release`; `failing` ones refuse."""
-
-    def __init__(self, partitions=2):
-        self.logs = defaultdict(list)
-        self.partitions = {"in": partitions, CHANGELOG: partitions, "a": 5, "b": 3, "aside": 1}
-        self.ids = {name: struct.pack(">16s", name.encode()) for name in self.partitions}
-        self.committed = {}
-        self.held, self.failing, self.waiting = set(), {}, []
-        self.journal = []
-        self.members = []
-        self.arrived = asyncio.Event()
-
-    def write(self, topic, partition, key, value, headers=()):
-        """Append one record."""
-        self.append(topic, partition, [(0, key, value, headers)])
-
-    def append(self, topic, partition, records):
-        log = self.logs[topic, partition]
-        first = len(log)
-        for timestamp, key, value, headers in records:
-            log.append(_record(topic, partition, len(log), timestamp, key, value, headers))
-        self.journal.append((topic, partition, first, len(records)))
-        self.arrived.set()
-        return first
-
-    def feed(self, numbers, partition=0, key=b"k"):
-        """Inputs of the counter job."""
-        for number in numbers:
-            self.write("in", partition, key, b"i%07d|" % number)
-
-    def release(self, topic):
-        """Acknowledge what the topic held back, and hold no more."""
-        self.held.discard(topic)
-        waiting, self.waiting = self.waiting, []
-        for one in waiting:
-            if one[0] == topic:
-                one[1].set_result(one[2])
-            else:
-                self.waiting.append(one)
-
-    def outputs(self):
-        """The values on the outputs by input id, and all of them in order."""
-        found = defaultdict(list)
-        for topic in counter.OUTPUTS:
-            for number in range(self.partitions[topic]):
-                for one in self.logs[topic, number]:
-                    found[one.value.split(b"|")[0]].append(one.value)
-        return found
-
-    def markers(self, partition=0):
-        """Applied offsets in the changelog, in order."""
-        return [
-            struct.unpack(">16sq", one.value)[1] for one in self.logs[CHANGELOG, partition] if one.key == MARKER_KEY
-        ]
-
-
-def _record(topic, partition, offset, timestamp, key, value, headers):
-    sizes = len(key or b""), len(value or b"")
-    return ConsumerRecord(topic, partition, offset, timestamp, 0, key, value, None, *sizes, tuple(headers))
+__all__ = [
+    "CHANGELOG",
+    "Batch",
+    "Clients",
+    "Cluster",
+    "Consumer",
+    "Producer",
+    "Running",
+    "consumed",
+    "counts",
+    "once",
+    "settled",
+]
 
 
 class Producer:
-    """Appends at once; acknowledges at once unless the topic is held."""
+    """Appends at once unless there is a door before the topic; acknowledges at once unless the topic is held."""
 
     def __init__(self, cluster):
         self.cluster = cluster
@@ -124,6 +49,9 @@ class Producer:
         return Batch()
 
     async def send_batch(self, batch, topic, *, partition):
+        if topic in self.cluster.doors:
+            self.cluster.knocks += 1
+            await self.cluster.doors[topic].wait()
         future = asyncio.get_running_loop().create_future()
         if topic in self.cluster.failing:
             future.set_exception(self.cluster.failing[topic])
@@ -149,6 +77,8 @@ class Consumer:
         self.positions, self.paused = {}, set()
         self.script: deque[Any] = deque()
         self._coordinator = _Coordinator()
+        self.gate: Any = None
+        self.asking = 0
         self.commits = []
 
     async def start(self):
@@ -196,9 +126,14 @@ class Consumer:
         self.paused -= set(places)
 
     async def committed(self, place):
+        if self.gate is not None:
+            self.asking += 1
+            await self.gate.wait()
         return self.cluster.committed.get(place)
 
     async def commit(self, offsets):
+        if self.cluster.refusing is not None:
+            raise self.cluster.refusing
         self.commits.append(dict(offsets))
         self.cluster.committed.update(offsets)
 
@@ -207,11 +142,13 @@ class Consumer:
             return self.script.popleft()
         found = {}
         for place, position in self.positions.items():
-            records = self.cluster.logs[place.topic, place.partition][position:][:max_records]
+            log = self.cluster.logs[place.topic, place.partition]
+            start = position if position <= len(log) else 0  # out of range: `auto_offset_reset` is earliest
+            records = log[start:][:max_records]
             if records and place not in self.paused:
                 found[place] = records
                 self.positions[place] = records[-1].offset + 1
-        if not found:
+        if not found and timeout_ms:
             self.cluster.arrived.clear()
             try:
                 await asyncio.wait_for(self.cluster.arrived.wait(), min(timeout_ms, 10) / 1000)
@@ -236,20 +173,27 @@ class Clients:
         return Consumer(self.cluster)
 
     async def facts(self, producer, names):
+        if self.cluster.silences:
+            raise self.cluster.silences.pop()
         known = self.cluster.partitions
         return {name: TopicFacts(self.cluster.ids[name], known[name]) for name in names if name in known}
 
 
 class Running:
-    """A shell at work on a cluster in memory; `codes` are the exits it asked for."""
+    """A shell at work on a cluster in memory; `codes` are the exits it asked for, `left` what the first one left."""
 
     def __init__(self, cluster, processor=None, observer=None, **settings):
         self.codes: list[int] = []
+        self.left: Any = None
         chosen = {"session_seconds": 2.0, "commit_seconds": 0.01, "pace_seconds": 0.0, **settings}
-        told = ShellSettings(bootstrap_servers="memory", exit=self.codes.append, **chosen)
+        told = ShellSettings(bootstrap_servers="memory", exit=self._exit, **chosen)
         self.cluster = cluster
         self.shell = Shell(processor or counter.processor(), told, observer, Clients(cluster))
         self.task: Any = None
+
+    def _exit(self, code):
+        self.codes.append(code)
+        self.left = self.left or self.cluster.snapshot()
 
     async def __aenter__(self):
         before = len(self.cluster.members)

@@ -1,8 +1,11 @@
 """Contiguity: each offset once, gaps sought again, contradictions not guessed at."""
 
+import asyncio
+
 import pytest
 from aiokafka.structs import TopicPartition
 
+from schemas.errors import Misconfigured
 from streams.leaving import Exit
 from streams.shell_settings import Switches
 from tests.streams.shell_fake import Cluster, Running, counts, once, settled
@@ -69,3 +72,40 @@ async def test_contradictory_answers_end_the_process():
             running.member.script.append({TopicPartition("in", 0): cluster.logs["in", 0][2 + turn :]})
         await until(lambda: running.codes)
         assert running.codes[0] == Exit.GAP
+
+
+@pytest.mark.parametrize(("topic_id", "why"), [(b"another topic id", "another topic"), (None, "ends at 3")])
+async def test_an_input_that_goes_back_ends_the_process_and_its_restart_says_why(topic_id, why):
+    """Made anew or cut while the shell runs: nothing of it is dropped in silence. Exit 77, then `state-foreign`."""
+    cluster = Cluster()
+    async with Running(cluster) as running:
+        await running.member.assigned([0])
+        await until(lambda: running.shell.health().ready)
+        cluster.feed(range(10))
+        await settled(cluster)
+        del cluster.logs["in", 0][0 if topic_id else 3 :]
+        cluster.ids["in"] = topic_id or cluster.ids["in"]
+        if topic_id:
+            cluster.feed(range(100, 109))
+        cluster.arrived.set()
+        await until(lambda: running.codes)
+        assert running.codes[0] == Exit.GAP
+    async with Running(cluster, session_seconds=0.4) as running:
+        await running.member.assigned([0])
+        with pytest.raises(Misconfigured, match=why):
+            await asyncio.wait_for(running.task, 5)
+
+
+async def test_late_fetches_of_what_is_behind_are_counted_only_in_a_row():
+    """More of them than are allowed in a row, each followed by what must come next: the shell goes on."""
+    cluster = Cluster()
+    async with Running(cluster) as running:
+        await running.member.assigned([0])
+        await until(lambda: running.shell.health().ready)
+        for number in range(15):
+            cluster.feed([number])
+            await settled(cluster)
+            running.member.script.append({TopicPartition("in", 0): cluster.logs["in", 0][:1]})
+            await until(lambda: not running.member.script)
+        assert running.codes == []
+    assert counts(cluster) == once(range(15))

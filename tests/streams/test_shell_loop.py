@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import CommitFailedError, KafkaTimeoutError
 
 from ops.prove import counter
 from schemas.errors import Code, Misconfigured
@@ -97,16 +97,27 @@ async def test_a_round_that_is_never_acknowledged_ends_the_process():
             cluster.release(topic)
 
 
-async def test_six_bugs_in_a_minute_end_the_process_after_what_came_before_is_saved():
-    """The first five are set aside and committed, so that each restart gets on; the sixth ends the process."""
+@pytest.mark.parametrize("layer", ["commit", "marker"])
+async def test_six_bugs_in_a_minute_end_the_process_after_what_came_before_is_saved(layer):
+    """The first five are set aside and committed, so that each restart gets on; the sixth ends the process.
+
+    The marker says it too, for a group in the middle of a rebalance takes no commit.
+    """
     cluster = Cluster()
+    if layer == "marker":
+        cluster.refusing = CommitFailedError()
+    switches = Switches.without("marker") if layer == "commit" else Switches()
     for number in range(8):
         cluster.write("in", 0, b"k", b"boom %d" % number)
-    async with Running(cluster) as running:
-        await running.member.assigned([0])
-        await until(lambda: running.codes)
-    assert running.codes[0] == Exit.UNKNOWN
-    assert len(cluster.logs["aside", 0]) == 5
+    async with Running(cluster, commit_seconds=60, switches=switches) as first:
+        await first.member.assigned([0])
+        await until(lambda: first.codes)
+    cluster.restore(first.left)
+    assert (first.codes[0], len(cluster.logs["aside", 0])) == (Exit.UNKNOWN, 5)
+    async with Running(cluster, switches=switches) as second:
+        await second.member.assigned([0])
+        await until(lambda: second.codes or len(cluster.logs["aside", 0]) == 8)
+    assert (second.codes, len(cluster.logs["aside", 0])) == ([], 8)
 
 
 async def test_a_missing_topic_is_named_and_nothing_starts():

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from aiokafka.structs import TopicPartition
 
+from ops.prove import counter
 from streams.changelog import MARKER_KEY, Marker
 from streams.leaving import Exit
 from streams.shell_settings import Switches
@@ -71,6 +72,25 @@ async def test_a_member_that_was_put_out_writes_no_state():
         await settled(cluster, partition=1)
     assert len(cluster.logs[CHANGELOG, 0]) == before
     assert TopicPartition("in", 0) not in cluster.committed
+
+
+@pytest.mark.parametrize("topics", [counter.OUTPUTS, (CHANGELOG,)])
+async def test_nothing_more_of_a_round_is_sent_when_it_is_put_out_in_the_middle(topics):
+    """Handing a batch over may wait for the one before it; only the batch that waits at the loss still goes."""
+    cluster = Cluster()
+    async with Running(cluster) as running:
+        await running.member.assigned([0, 1])
+        await until(lambda: running.shell.health().ready)
+        door = asyncio.Event()
+        cluster.doors.update(dict.fromkeys(topics, door))
+        cluster.feed(range(8))
+        cluster.feed(range(8, 16), partition=1, key=b"l")
+        await until(lambda: cluster.knocks)
+        before = len(cluster.journal)
+        await running.member.assigned([], lost=True)
+        door.set()
+        await until(lambda: not running.shell._rounds.oldest_seconds())
+    assert (len(cluster.journal), running.codes) == (before + 1, [])
 
 
 async def test_a_revocation_settles_what_is_in_flight():

@@ -1,12 +1,19 @@
 """A process that stood still, and how a process leaves."""
 # ruff: noqa: D102 - the fakes have the methods of what they stand for
 
+import asyncio
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import pytest
 import structlog
 
 from streams.leaving import Exit, Leaving, Left, whereabouts
 from streams.pulse import Pulse
 from streams.shell_settings import Switches
+from tests.waiting import until
 
 
 class Clock:
@@ -51,6 +58,42 @@ def test_the_time_before_the_start_is_no_pause():
     clock.at += 100
     pulse.start()
     pulse.check()
+    assert codes == []
+
+
+BLOCKED = """
+import asyncio, sys, threading
+from streams.leaving import Leaving
+from streams.pulse import Pulse
+
+async def main():
+    pulse = asyncio.create_task(Pulse(0.4, Leaving()).run())
+    await asyncio.sleep(0)
+    {block}
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("block", ["threading.Event().wait()", "sys.stdout.write('x' * 10_000_000)"])
+def test_a_blocked_loop_ends_the_process_from_aside(block):
+    """A call that never returns, or a log that nobody reads: no look at the clock comes, exit 75 all the same."""
+    command = [sys.executable, "-c", BLOCKED.format(block=block)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as process:
+        try:
+            assert process.wait(timeout=20) == Exit.STOOD_STILL
+        finally:
+            process.kill()
+
+
+async def test_the_thread_aside_ends_with_the_pulse():
+    """It is no part of the shell's life after `run`, and accuses nobody whose clock goes on."""
+    codes: list[int] = []
+    pulse = asyncio.create_task(Pulse(1.0, Leaving(codes.append)).run())
+    await until(lambda: "pulse" in [one.name for one in threading.enumerate()])
+    pulse.cancel()
+    await asyncio.gather(pulse, return_exceptions=True)
+    await until(lambda: "pulse" not in [one.name for one in threading.enumerate()])
     assert codes == []
 
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.errors import Code, Misconfigured
 from streams.changelog import MARKER_KEY, Marker
 from streams.shell_settings import Switches
-from tests.streams.shell_fake import CHANGELOG, Cluster, Running, counts, once, settled
+from tests.streams.shell_fake import CHANGELOG, Cluster, Consumer, Running, counts, once, settled
 from tests.waiting import until
 
 
@@ -102,3 +102,30 @@ async def test_stale_writes_of_a_zombie_are_written_over():
     assert counts(cluster) == once(range(6))
     repaired = [one.value for one in cluster.logs[CHANGELOG, 0] if one.key == b"k"]
     assert repaired[-2].startswith(b"5,")
+
+
+async def test_the_group_is_polled_during_a_long_replay(monkeypatch):
+    """A member that polls for nothing for minutes is expelled: each turn of the replay polls for it, and drops it."""
+    cluster = Cluster()
+    cluster.feed(range(3))
+    async with Running(cluster) as running:
+        await running.member.assigned([0])
+        await settled(cluster)
+    usual, polls = Consumer.getmany, 0
+
+    async def getmany(self, timeout_ms=0, max_records=None):
+        nonlocal polls
+        if self.listener is not None:
+            polls += not running.shell.health().ready
+            self.paused.clear()
+        elif polls < 10:
+            return {}
+        return await usual(self, timeout_ms, max_records)
+
+    monkeypatch.setattr(Consumer, "getmany", getmany)
+    cluster.feed(range(3, 5))
+    async with Running(cluster) as running:
+        await running.member.assigned([0])
+        await settled(cluster)
+    assert polls >= 10
+    assert counts(cluster) == once(range(5))

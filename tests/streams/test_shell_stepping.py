@@ -16,7 +16,7 @@ from streams.contract import Outcome, Output, Processor, Record
 from streams.observer import Unobserved
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
-from tests.streams.shell_fake import Batch, _record
+from tests.streams.shell_fake import Batch, consumed
 
 
 class Told(Unobserved):
@@ -45,7 +45,7 @@ class Bench:
         """Offer values as records; step one unit. Returns it and the outputs' values by topic."""
         start = self.part.buffer[-1].offset + 1 if self.part.buffer else getattr(self, "end", 0)
         for at, value in enumerate(values):
-            self.part.buffer.append(_record("in", 0, start + at, 5, b"k", value, ()))
+            self.part.buffer.append(consumed("in", 0, start + at, 5, b"k", value, ()))
         self.end = start + len(values)
         batches = Batches(Batch, self.topics, 0)
         unit = self.stepper.unit(self.part, room, batches, math.inf)
@@ -105,11 +105,60 @@ def test_one_bad_record_is_quarantined_and_its_neighbours_go_on(bad, code):
 def test_a_record_too_large_for_quarantine_is_set_aside_without_its_bytes():
     """The quarantine record always fits: better without the bytes than not at all."""
     bench = Bench(processor(echo), output_bytes={"quarantine": 3000})
-    bench.part.buffer.append(_record("in", 0, 0, 5, b"k", b"x" * 4000, ()))
+    bench.part.buffer.append(consumed("in", 0, 0, 5, b"k", b"x" * 4000, ()))
     bench.stepper._step = lambda *_: (_ for _ in ()).throw(Rejected(Code.NOT_UNDERSTOOD, "no"))
     _, written = bench.unit()
     payload = wire.parse(Quarantined, written["quarantine"][0])
     assert (payload.record, payload.code) == (None, Code.NOT_UNDERSTOOD)
+
+
+def _set_aside(*records, **settings):
+    """The quarantine's payloads of records that a step rejects."""
+    bench = Bench(processor(lambda *_: (_ for _ in ()).throw(Rejected(Code.NOT_UNDERSTOOD, "no"))), **settings)
+    bench.part.buffer.extend(records)
+    unit, written = bench.unit()
+    assert unit.last == records[-1].offset
+    return [wire.parse(Quarantined, value) for value in written["quarantine"]]
+
+
+def test_a_record_with_a_huge_header_is_set_aside_without_its_headers_and_key():
+    """The headers travel on in the quarantine record; too large, they give way and the bytes stay."""
+    header = ("ce_documentid", b"x" * 5_000_000)
+    [payload] = _set_aside(consumed("in", 0, 3, 5, b"k", b"value", (header,)))
+    assert (payload.record, payload.document_id, payload.offset) == (b"value", None, 3)
+
+
+def test_records_of_which_nothing_fits_are_set_aside_by_their_places():
+    """Header and bytes are both too large: what stands where is told, and each is an item of its own."""
+    header = ("ce_documentid", b"x" * 4000)
+    records = [consumed("in", 0, at, 5, b"k", b"v" * 4000, (header,)) for at in (3, 4)]
+    payloads = _set_aside(*records, output_bytes={"quarantine": 3000})
+    assert [(one.record, one.offset) for one in payloads] == [(None, 3), (None, 4)]
+    assert len({one.item_id for one in payloads}) == 2
+
+
+@pytest.mark.parametrize("stamp", [-(2**63), 2**63 - 1])
+def test_any_timestamp_can_be_set_aside(stamp):
+    """Kafka takes 64 bits from its senders; a year that no calendar has stops nothing."""
+    [payload] = _set_aside(consumed("in", 0, 3, stamp, b"k", b"v", ()))
+    assert payload.set_aside_at.year in {1970, 9999}
+
+
+def test_a_bug_of_the_quarantine_builder_is_met_with_less_of_the_record():
+    """Whatever of the record it stumbles over is left out; a builder that never works is an error outside a step."""
+
+    def picky(record, error):
+        if record.headers or never:
+            raise ValueError("text of the input")
+        return Output("out", b"k", b"aside")
+
+    bench = Bench(processor(echo, set_aside=picky))
+    never = False
+    bench.part.buffer.append(consumed("in", 0, 0, 5, b"k", b"reject", (("h", b"1"),)))
+    assert bench.unit()[1]["out"] == [b"aside"]
+    never = True
+    with pytest.raises(ValueError, match="not even its place"):
+        bench.unit(b"reject")
 
 
 def test_the_same_record_gives_the_same_quarantine_item():
