@@ -54,3 +54,17 @@ def test_the_example_is_valid_and_has_a_version():
     """The built-in tree fits the built-in catalogue; other recipients are another version."""
     assert built_in(KNOWN).version == built_in(KNOWN).version
     assert built_in(KNOWN).version != built_in(KNOWN._replace(recipients=("fire",))).version
+
+
+def test_the_call_centres_profile_shows_what_its_statuses_are_made_of():
+    """Without one of these a call centre would never hear that its form came."""
+    shown = set(built_in(KNOWN).profiles["statuses"].fields)
+    assert shown >= {
+        "report.far_system",
+        "report.far_id",
+        "report.told.references.id",
+        "summary.state",
+        "summary.stages.at",
+        "summary.references.id",
+        "summary.refused_reason",
+    }
