@@ -30,13 +30,16 @@ from ops.bench.load import form, source
 from ops.bench.pipeline import Arrivals, configured, outbox_reader, receiving
 from ops.bench.processes import cpu_seconds, rss_mb, tree
 from ops.demo.stage import STOP_SECONDS
+from ops.prove.cluster_io import Wanted, create
+from ops.reading import Reading
 from ops.settings import Settings, load
 from schemas.errors import SztabError
 from schemas.privacy import installation_key
-from schemas.topics import FACTS, LOG
+from schemas.topics import COMMANDS, FACTS, INTAKE, LOG
 from streams.clients import begin
 
 AT_ONCE: Final = 500
+FLOOR: Final = "floor"
 ON_THE_WAY: Final = 1_000
 LOOK_SECONDS: Final = 0.1
 PATIENCE_SECONDS: Final = 300.0
@@ -53,7 +56,8 @@ async def measure(folder: Path, reports: int, units: int) -> dict[str, Any]:
         prepared = await preparing.prepare(settings)
         try:
             filled = await _filled(settings, reports, units)
-            return {"reports": reports, "units": units, **filled, **await _drained(settings, config, reports)}
+            floor = await _floor(settings)
+            return {"reports": reports, "units": units, **filled, **floor, **await _drained(settings, config, reports)}
         finally:
             await preparing.release(prepared, STOP_SECONDS)
 
@@ -74,6 +78,26 @@ async def _filled(settings: Settings, reports: int, units: int) -> dict[str, flo
             await runner.publisher.calm(ON_THE_WAY)
         await runner.publisher.calm(0)
     return {"filled_per_second": round(reports / (time.monotonic() - began))}
+
+
+async def _floor(settings: Settings) -> dict[str, float]:
+    """The same bytes through a plain loop: read, written to one topic, acknowledged. Nothing else is done to them."""
+    cluster, copied = kafka.cluster(settings), 0
+    await create(cluster.bootstrap_servers, {cluster.prefix + FLOOR: Wanted(settings.kafka.wide)}, 1)
+    producer = cluster.producer()
+    await begin(producer)
+    began = time.monotonic()
+    try:
+        async for _, records in Reading(cluster, [topic for topic in INTAKE if topic != COMMANDS]).on():
+            sent = [
+                await producer.send(cluster.prefix + FLOOR, one.value, one.key, headers=list(one.headers))
+                for one in records
+            ]
+            await asyncio.gather(*sent)
+            copied += len(records)
+    finally:
+        await producer.stop()
+    return {"floor_per_second": round(copied / (time.monotonic() - began))}
 
 
 @asynccontextmanager
