@@ -233,3 +233,9 @@ def canonical(value: bytes, model: type[Message]) -> bool:
 def incident_of(told: list[Any]) -> str:
     """The incident of the first fact."""
     return told[0].incident_id or ""
+
+
+def refusal(told: list[Any]) -> Any:
+    """The code of the one fact, which must be a refusal."""
+    assert kinds(told) == ["CommandRefused"]
+    return told[0].change.code

@@ -2,8 +2,6 @@
 
 from datetime import timedelta
 
-import pytest
-
 from schemas.errors import Code
 from schemas.incident import IncidentState
 from schemas.report import Urgency
@@ -15,28 +13,11 @@ from tests.streams.incident_log import (
     incident_of,
     kinds,
     reference,
+    refusal,
     report,
 )
 
 THERE = "kpp-pleszew"
-
-
-@pytest.fixture
-def territory():
-    """An empty territory."""
-    return Territory()
-
-
-@pytest.fixture
-def incident_id(territory):
-    """An incident of one report."""
-    return incident_of(territory.put(report("one")))
-
-
-def refusal(facts):
-    """The code of the one fact, which must be a refusal."""
-    assert kinds(facts) == ["CommandRefused"]
-    return facts[0].change.code
 
 
 def test_the_same_command_again_gets_the_same_facts(territory, incident_id):

@@ -20,26 +20,9 @@ from tests.streams.incident_log import (
     kinds,
     place,
     reference,
+    refusal,
     report,
 )
-
-
-@pytest.fixture
-def territory():
-    """An empty territory."""
-    return Territory()
-
-
-@pytest.fixture
-def incident_id(territory):
-    """An incident of one report."""
-    return incident_of(territory.put(report("one")))
-
-
-def refusal(facts):
-    """The code of the one fact, which must be a refusal."""
-    assert kinds(facts) == ["CommandRefused"]
-    return facts[0].change.code
 
 
 @pytest.mark.parametrize("receiver", [UNIT, THERE])

@@ -7,32 +7,14 @@ from schemas.report import Urgency
 from schemas.summary import IncidentState
 from tests.streams.incident_log import (
     UNIT,
-    Territory,
     command,
     identity,
     incident_of,
     kinds,
     place,
+    refusal,
     report,
 )
-
-
-@pytest.fixture
-def territory():
-    """An empty territory."""
-    return Territory()
-
-
-@pytest.fixture
-def incident_id(territory):
-    """An incident of one report."""
-    return incident_of(territory.put(report("one")))
-
-
-def refusal(facts):
-    """The code of the one fact, which must be a refusal."""
-    assert kinds(facts) == ["CommandRefused"]
-    return facts[0].change.code
 
 
 def suggested(territory):
