@@ -44,6 +44,10 @@ class Board:
         handler = _HANDLERS.get(type(payload))
         return handler(self, payload) if handler else []
 
+    def withdrawn(self, notice_id: str) -> list[Event]:
+        """A warning is withdrawn, or over for long: it leaves; the browsers hear its id."""
+        return [] if self.notices.pop(notice_id, None) is None else [("notice-gone", {"id": notice_id})]
+
     def snapshot(self) -> View:
         """Everything, for a browser that starts or lost its place."""
         return {

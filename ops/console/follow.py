@@ -24,6 +24,8 @@ log = structlog.get_logger()
 class Message(Protocol):
     """A record as the client gives it."""
 
+    topic: str
+    key: bytes | None
     headers: Iterable[tuple[str, bytes]]
     value: bytes | None
 
@@ -35,9 +37,15 @@ class Reader(Protocol):
         """Records since the last call."""
 
 
-def take(board: Board, hub: Hub, message: Message) -> None:
-    """Fold one record into the board and tell the browsers; what is not ours is counted and passed over."""
+def take(board: Board, hub: Hub, message: Message, prefix: str = "") -> None:
+    """Fold one record into the board and tell the browsers; what is not ours is counted and passed over.
+
+    A tombstone of the warnings takes the warning off the page. `prefix` is the installation's, before each topic.
+    """
     if message.value is None:
+        if message.topic == prefix + NOTICES_NOW and message.key is not None:
+            for name, view in board.withdrawn(message.key.decode(errors="replace")):
+                hub.publish(name, view)
         return
     try:
         told = payload(message.headers, message.value)
@@ -48,11 +56,11 @@ def take(board: Board, hub: Hub, message: Message) -> None:
         hub.publish(name, view)
 
 
-async def follow(reader: Reader, board: Board, hub: Hub) -> None:
+async def follow(reader: Reader, board: Board, hub: Hub, prefix: str = "") -> None:
     """Take records until cancelled. A long batch gives way to the browsers now and then."""
     while True:
         for messages in (await reader.getmany(timeout_ms=500, max_records=500)).values():
             for number, message in enumerate(messages):
-                take(board, hub, message)
+                take(board, hub, message, prefix)
                 if number % 100 == 0:
                     await asyncio.sleep(0)

@@ -49,7 +49,7 @@ async def run(settings: Settings) -> None:
         reader, ends = await stack.enter_async_context(_reading(cluster))
         watching = asyncio.create_task(_caught_up(reader, ends, caught_up))
         stack.callback(watching.cancel)
-        await follow(reader, board, hub)
+        await follow(reader, board, hub, cluster.prefix)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from ops.console.hub import Hub
 from ops.console.people import authenticator
 from schemas.feed import Alarm, AlarmClass, FeedState, FeedStatus
 from schemas.incident import Evidence, Explanation, IncidentOpened, IncidentState, Suggestion
+from schemas.notice import Notice
 from schemas.report import Urgency
 from tests.ops.test_console_app import Intake, nothing_known
 from tests.ops.test_console_board import fact, summary
@@ -107,6 +108,15 @@ async def test_what_happens_appears_without_reloading(post: Post) -> None:
     await expect(page.locator("#alarms")).to_contain_text("Źródło milczy: cpr")
     post.apply(FeedStatus(feed="cpr", system="cpr", node="n", state=FeedState.DOWN, since=AT, said_at=AT))
     await expect(page.locator("#feeds")).to_contain_text("nie działa")
+
+
+async def test_a_withdrawn_warning_leaves(post: Post) -> None:
+    """It has no end of its own: only the withdrawal takes it away, and no reloading is needed."""
+    post.apply(Notice(notice_id="n-1", feed="imgw", far_id="1", event="Burze", teryt=("3061",)))
+    await expect(post.page.locator("#notices")).to_contain_text("Burze")
+    for name, view in post.board.withdrawn("n-1"):
+        post.hub.publish(name, view)
+    await expect(post.page.locator("#notices")).not_to_contain_text("Burze")
 
 
 async def test_rows_do_not_move_under_the_hand(post: Post) -> None:

@@ -155,7 +155,7 @@ function showTexts() {
 
 const takers = {
   incident: (view) => { const before = board.incidents.get(view.id); board.incidents.set(view.id, view); if (!before && view.urgency === "urgent" && view.state === "open") ring(); if (before && before.urgency !== "urgent" && view.urgency === "urgent") ring(); },
-  notice: (view) => board.notices.set(view.id, view), late: (view) => board.late.set(view.id, view), feed: (view) => board.feeds.set(view.id, view),
+  notice: (view) => board.notices.set(view.id, view), "notice-gone": (view) => board.notices.delete(view.id), late: (view) => board.late.set(view.id, view), feed: (view) => board.feeds.set(view.id, view),
   alarm: (view) => (view.active ? board.alarms.set(view.id, view) : board.alarms.delete(view.id)), figure: (view) => board.figures.set(`${view.figure}|${view.label}`, view),
 };
 let pending = false;

@@ -1,0 +1,54 @@
+"""What a record of the page's topics does to the page."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ops.console.board import Board
+from ops.console.follow import take
+from ops.console.hub import Hub
+from schemas.notice import Notice
+from schemas.topics import FEEDS, NOTICES_NOW
+
+
+@dataclass
+class Record:
+    """As the client gives it."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None = None
+    headers: Iterable[tuple[str, bytes]] = ()
+
+
+def warned() -> tuple[Board, Hub]:
+    """A page with one warning until further notice."""
+    board = Board()
+    board.apply(Notice(notice_id="n-1", feed="imgw", far_id="1", event="Burze", teryt=("3061",)))
+    return board, Hub("e", board.snapshot)
+
+
+def test_a_withdrawn_warning_leaves_the_page_and_the_browsers_hear_it() -> None:
+    """A tombstone is the withdrawal: a warning without an end would stand there for ever. Again changes nothing."""
+    board, hub = warned()
+    for _ in range(2):
+        take(board, hub, Record("sztab." + NOTICES_NOW, b"n-1"), "sztab.")
+    assert board.snapshot()["notices"] == []
+    (told,) = [framed for _, framed in hub.ring]
+    assert b"event: notice-gone" in told
+    assert b'{"id":"n-1"}' in told
+
+
+def test_other_tombstones_take_no_warning_off() -> None:
+    """Another topic's key, an unknown warning, a record without a key."""
+    board, hub = warned()
+    for record in (Record("sztab." + FEEDS, b"n-1"), Record("sztab." + NOTICES_NOW, b"n-2"), Record(NOTICES_NOW, None)):
+        take(board, hub, record, "sztab.")
+    assert len(board.snapshot()["notices"]) == 1
+    assert hub.number == 0
+
+
+def test_a_record_of_no_known_form_is_passed_over() -> None:
+    """It changes nothing and ends nothing."""
+    board, hub = warned()
+    take(board, hub, Record("sztab." + FEEDS, b"x", b"{"), "sztab.")
+    assert hub.number == 0
