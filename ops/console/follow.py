@@ -1,7 +1,8 @@
 """Keeps the board up to date: reads the page's topics without a group, and tells the hub what changed."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, Protocol
 
 import structlog
@@ -35,6 +36,24 @@ class Reader(Protocol):
 
     async def getmany(self, *, timeout_ms: int, max_records: int) -> Mapping[Any, list[Any]]:
         """Records since the last call."""
+
+    def assignment(self) -> Iterable[Any]:
+        """The partitions that are read."""
+
+    def last_poll_timestamp(self, partition: Any) -> int | None:
+        """When the broker last answered for the partition, with records or without (ms); None: never."""
+
+
+def read_ms(reader: Reader, clock: Callable[[], float] = time.time) -> int | None:
+    """How long ago the broker answered for the partition that waits longest; None when one was never read.
+
+    A consumer whose broker is gone just gives nothing, as if nothing happened: this tells the difference.
+    """
+    answered = [reader.last_poll_timestamp(partition) for partition in reader.assignment()]
+    known = [at for at in answered if at is not None]
+    if not known or len(known) < len(answered):
+        return None
+    return max(0, int(clock() * 1000) - min(known))
 
 
 def take(board: Board, hub: Hub, message: Message, prefix: str = "") -> None:

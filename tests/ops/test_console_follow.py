@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
+
+import pytest
 
 from ops.console.board import Board
-from ops.console.follow import take
+from ops.console.follow import read_ms, take
 from ops.console.hub import Hub
 from schemas.notice import Notice
 from schemas.topics import FEEDS, NOTICES_NOW
@@ -18,6 +21,33 @@ class Record:
     key: bytes | None
     value: bytes | None = None
     headers: Iterable[tuple[str, bytes]] = ()
+
+
+class Reader:
+    """A consumer, by when the broker last answered for each partition."""
+
+    def __init__(self, *answered: int | None) -> None:
+        self._answered = answered
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[Any, list[Any]]:
+        """Nothing."""
+        return {}
+
+    def assignment(self) -> Iterable[int]:
+        """Partitions by number."""
+        return range(len(self._answered))
+
+    def last_poll_timestamp(self, partition: int) -> int | None:
+        """As it was told."""
+        return self._answered[partition]
+
+
+@pytest.mark.parametrize(
+    ("answered", "age"), [((9_000, 9_900), 1_000), ((10_500,), 0), ((9_900, None), None), ((), None)]
+)
+def test_the_age_of_the_page_is_that_of_its_oldest_partition(answered: tuple[int | None, ...], age: int | None) -> None:
+    """One partition without a broker is enough for the page to be out of date; one never read has no age at all."""
+    assert read_ms(Reader(*answered), lambda: 10.0) == age
 
 
 def warned() -> tuple[Board, Hub]:
