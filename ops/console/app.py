@@ -17,7 +17,12 @@ from ops.console.printed import sheet
 from schemas.errors import Code, Rejected
 
 STATIC: Final = {
+    "detail.js": "text/javascript",
+    "list.js": "text/javascript",
+    "marks.js": "text/javascript",
     "page.js": "text/javascript",
+    "side.js": "text/javascript",
+    "state.js": "text/javascript",
     "texts.js": "text/javascript",
     "show.js": "text/javascript",
     "sound.js": "text/javascript",
