@@ -14,6 +14,7 @@ from aiohttp import web
 from ops.console.board import Board
 from ops.console.hub import Hub
 from ops.console.printed import sheet
+from ops.console.traced import way
 from schemas.errors import Code, Rejected
 
 STATIC: Final = {
@@ -210,7 +211,7 @@ async def _traced(request: web.Request) -> web.Response:
     found = await request.app[PARTS].trace(request.match_info["id"])
     if found is None:
         return _html("Sztab", "<p>Nie znaleziono / not found</p>", 404)
-    return _html("Sztab: ślad", f"<pre>{html.escape(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())}</pre>")
+    return _html("Sztab: ślad", way(found))
 
 
 async def _printed(request: web.Request) -> web.Response:
