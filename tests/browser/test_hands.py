@@ -107,6 +107,18 @@ async def test_a_new_urgent_incident_is_said_and_not_only_rung(post: Post) -> No
     await expect(post.page.locator("#said")).to_contain_text("Nowe zdarzenie pilne: Kolizja drogowa, Śródmiejska 12")
 
 
+async def test_what_came_while_the_stream_was_away_is_said_too(post: Post) -> None:
+    """The console was started again: the page takes the whole picture anew and tells of the urgent one it missed."""
+    page = post.page
+    await expect(page.locator("#connection")).to_have_text("POŁĄCZONO")
+    post.hub.epoch = "another"
+    post.hub.close()
+    post.apply(summary("i-8", urgency=Urgency.URGENT))
+    await expect(page.locator('tr[data-id="i-8"]')).to_be_visible(timeout=20_000)
+    await expect(page.locator("#said")).to_contain_text("Nowe zdarzenie pilne")
+    post.said.clear()  # the browser itself reports the connection that we cut
+
+
 async def test_a_report_of_blanks_is_not_sent(post: Post) -> None:
     """The form says what is missing, and keeps what was typed."""
     page = post.page

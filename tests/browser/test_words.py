@@ -67,11 +67,14 @@ async def test_polish_counts(post: Post) -> None:
 async def test_a_dead_broker_behind_a_living_page_is_said(post: Post) -> None:
     """The stream goes on, but what it tells is old: a word, the age, and the list is marked."""
     page = post.page
+    post.apply(FeedStatus(feed="cpr", system="cpr", node="n", state=FeedState.UP, since=AT, said_at=datetime.now(UTC)))
+    await expect(page.locator("#feeds")).to_contain_text("działa")
     await expect(page.locator("#connection")).to_have_text("POŁĄCZONO")
     post.hub.read_ms = lambda: 40_000
     await expect(page.locator("#connection-word")).to_have_text("BRAK NOWYCH DANYCH", timeout=20_000)
     await expect(page.locator("#data-age")).to_contain_text("dane sprzed 4")
     await expect(page.locator("body")).to_have_class("desk stale")
+    await expect(page.locator("#feeds")).to_contain_text("nie wiadomo od")
     post.hub.read_ms = lambda: 0
     await expect(page.locator("#connection")).to_have_text("POŁĄCZONO", timeout=20_000)
 

@@ -15,7 +15,7 @@ function showConnection() {
   $("connection").className = `word ${word}`;
   $("connection-word").textContent = t()[word];
   $("data-age").textContent = word !== "connected" && since ? ` (${t().dataAge} ${age(now - since, t())})` : "";
-  document.body.classList.toggle("stale", word !== "connected");
+  ui.stale = word !== "connected"; document.body.classList.toggle("stale", ui.stale);
   $("clock").textContent = clock();
 }
 
@@ -50,9 +50,12 @@ function listen() {
   stream.onerror = () => { const over = stream.readyState === EventSource.CLOSED; ui.connection = over ? "broken" : "connecting"; showConnection(); if (over) setTimeout(listen, 2_000); };
   stream.addEventListener("beat", (event) => { heard(); const { read_ms: read } = JSON.parse(event.data); ui.readAt = read === null ? 0 : Date.now() - read; showConnection(); });
   stream.addEventListener("reset", (event) => {
+    const again = ui.heardAt > 0 && board.incidents.size > 0, before = new Set(board.incidents.keys());
     heard(); const all = JSON.parse(event.data);
     for (const [name, list] of [["incidents", "incident"], ["notices", "notice"], ["alarms", "alarm"], ["feeds", "feed"], ["figures", "figure"], ["late", "late"]]) { board[name].clear(); for (const view of all[name]) if (list === "incident") { board.incidents.set(view.id, view); noteReports(view); } else takers[list](view); }
-    showRows(true); showDetail(); showSide(); showConnection();
+    const missed = [...board.incidents.values()].find((incident) => again && !before.has(incident.id) && incident.urgency === "urgent" && incident.state === "open");
+    if (missed) alert(missed); // it came while we were away: once for all of them
+    showRows(false); showDetail(); showConnection(); showSide();
   });
   for (const name of Object.keys(takers)) stream.addEventListener(name, (event) => { heard(); takers[name](JSON.parse(event.data)); soon(); });
 }

@@ -1,7 +1,7 @@
 // Alarms, feeds with their age, warnings, live figures, counters.
 import { reportItem } from "./detail.js";
 import { $, age, el, put, stamp } from "./show.js";
-import { board, CLOSED, kindName, lastReport, t } from "./state.js";
+import { board, CLOSED, kindName, lastReport, t, ui } from "./state.js";
 
 const UNKNOWN_AFTER_MS = 90_000; // the intake speaks of each feed every 30 s; three missed ones and nobody knows
 
@@ -10,7 +10,7 @@ function alarmLine(a) {
 }
 
 function feedItem(f) {
-  const c = t(), unknown = Date.now() - Date.parse(f.said_at) > UNKNOWN_AFTER_MS;
+  const c = t(), unknown = ui.stale || Date.now() - Date.parse(f.said_at) > UNKNOWN_AFTER_MS;
   const expected = f.expected_every_seconds ? ` (${c.expected} ${age(f.expected_every_seconds * 1000, c)})` : "";
   const last = [f.last_document_at, lastReport.get(f.feed)].filter(Boolean).map((at) => Date.parse(at));
   const heard = last.length ? `${c.ago(age(Date.now() - Math.max(...last), c))}${expected}` : c.never;

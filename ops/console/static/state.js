@@ -10,7 +10,7 @@ export function noteReports(incident) {
   if (last && last.received_at > (lastReport.get(last.source) || "")) lastReport.set(last.source, last.received_at);
 }
 // `heardAt`: the stream last spoke; `readAt`: the topics behind it were last read, 0 never, null not known yet.
-export const ui = { chosen: null, heardAt: 0, readAt: null, connection: "connecting", categories: {}, language: localStorage.getItem("language") || "pl" };
+export const ui = { chosen: null, heardAt: 0, readAt: null, connection: "connecting", stale: true, categories: {}, language: localStorage.getItem("language") || "pl" };
 export const t = () => TEXTS[ui.language];
 export const kindName = (code) => ui.categories[code]?.[ui.language] || code;
 export const placeLine = (place) => place.line || "–";
