@@ -65,14 +65,15 @@ def sheet(
     words = WORDS[language]
     live = [view for view in views if view["state"] not in CLOSED]
     live.sort(key=lambda view: (view["urgency"] != "urgent", view["opened_at"]))
+    local = now.astimezone(WARSAW)
     head = "".join(f"<th>{heading}</th>" for heading in words.headings)
-    rows = "".join(_row(view, categories.get(view["category"], {}).get(language), words) for view in live)
-    at = f"{now.astimezone(WARSAW):%Y-%m-%d %H:%M}"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return words.title, f"<h1>{words.title}: {len(live)}</h1><p>{html.escape(name)}, {at}</p>{table}"
+    rows = "".join(_row(view, categories.get(view["category"], {}).get(language), words, local) for view in live)
+    table = f'<table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+    return words.title, f"<h1>{words.title}: {len(live)}</h1><p>{html.escape(name)}, {local:%Y-%m-%d %H:%M}</p>{table}"
 
 
-def _row(view: Mapping[str, Any], kind: str | None, words: Words) -> str:
+def _row(view: Mapping[str, Any], kind: str | None, words: Words, now: datetime) -> str:
+    """The day is written only where it is not the sheet's own."""
     opened = datetime.fromisoformat(view["opened_at"]).astimezone(WARSAW)
     cells = (
         words.urgent if view["urgency"] == "urgent" else words.ordinary,
@@ -80,7 +81,7 @@ def _row(view: Mapping[str, Any], kind: str | None, words: Words) -> str:
         view["place"]["line"] or "–",
         words.states.get(view["state"], view["state"]),
         str(view["reports"]),
-        f"{opened:%Y-%m-%d %H:%M:%S}",
+        f"{opened:%H:%M:%S}" if opened.date() == now.date() else f"{opened:%Y-%m-%d %H:%M:%S}",
         view["id"][:8],
     )
     return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

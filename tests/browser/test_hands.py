@@ -88,6 +88,14 @@ async def test_what_was_chosen_is_in_sight(post: Post, width: int, height: int) 
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+async def test_the_sheet_fits_a_telephone(post: Post) -> None:
+    """A wide sheet scrolls in its own frame, so no column is out of reach."""
+    await post.page.set_viewport_size({"width": 390, "height": 844})
+    await post.page.goto(f"{post.url}print")
+    await expect(post.page.locator("tbody tr")).to_have_count(1)
+    assert await post.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 async def test_what_did_not_change_is_not_announced_again(post: Post) -> None:
     """The page looks at its clock every second; an alarm that stands is the same element, so nobody hears it twice."""
     page = post.page
