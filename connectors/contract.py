@@ -194,11 +194,13 @@ class SinkSettings(BaseModel):
 class Receipt:
     """The far side holds the message.
 
-    `far_reference` is its own name for it; `superseded`: it had a newer one already.
+    `far_reference` is its own name for it; `superseded`: it had a newer one already. `sent` is False when nothing
+    left the house, so that nothing was disclosed: such a receipt has no audit record.
     """
 
     far_reference: str | None = None
     superseded: bool = False
+    sent: bool = True
 
 
 class Sink(Protocol):

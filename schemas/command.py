@@ -16,6 +16,8 @@ class Verb(StrEnum):
     HAND_OVER = "hand-over"
     RECEIVE = "receive"
     DISPATCH = "dispatch"
+    SET_OUT = "set-out"
+    """The patrol is on its way."""
     ARRIVE = "arrive"
     END = "end"
     REOPEN = "reopen"
@@ -74,7 +76,7 @@ class Command(Message):
     ] = None
     resource: Annotated[
         str | None,
-        about("For dispatch and arrive: the patrol's id.", Privacy.OPERATIONAL),
+        about("For dispatch, set-out and arrive: the patrol's id.", Privacy.OPERATIONAL),
     ] = None
     category: Annotated[str | None, about("For recategorise.", Privacy.OPERATIONAL)] = None
     urgency: Annotated[Urgency | None, about("For recategorise.", Privacy.OPERATIONAL)] = None

@@ -87,7 +87,7 @@ class ReportHeldLate(Message):
 
 
 class StateChanged(Message):
-    """The life-cycle went on: accepted, refused, dispatched, arrived, ended, reopened, merged."""
+    """The life-cycle went on: accepted, refused, dispatched, set out, arrived, ended, reopened, merged."""
 
     kind: Literal["StateChanged"] = "StateChanged"
     verb: Annotated[str, about("What was done.", Privacy.OPERATIONAL)]

@@ -28,7 +28,7 @@ from streams.deadlines import NOT_RECEIVED, UNANSWERED
 from streams.incident_state import Incident
 from streams.incident_summary import RESOURCES
 from streams.incident_turn import Cause, Turn
-from streams.lifecycle import NOT_OURS, OFFICER, STAGES, rule, stamped
+from streams.lifecycle import NOT_OURS, OFFICER, reached, rule, stamped
 
 REASON_CHARACTERS: Final = 500
 
@@ -112,7 +112,7 @@ def _refusal(turn: Turn, command: Command, incident: Incident | None) -> Code | 
 
 
 def _go_on(turn: Turn, command: Command, incident: Incident) -> Code | None:
-    """Accept, refuse, dispatch, arrive, end, reopen: the next state, its stage, the patrol."""
+    """Accept, refuse, dispatch, set out, arrive, end, reopen: the next state, its stage, the patrol."""
     summary, verb = incident.summary, command.verb
     reason = (command.reason or "").strip()
     if verb is Verb.REFUSE and reason.casefold() in NOT_OURS:
@@ -148,7 +148,7 @@ def _go_on(turn: Turn, command: Command, incident: Incident) -> Code | None:
 
 
 def _stages(turn: Turn, command: Command, incident: Incident) -> tuple[StageTime, ...]:
-    stages, stage = incident.summary.stages, STAGES.get(command.verb)
+    stages, stage = incident.summary.stages, reached(incident.summary.state, command.verb)
     if stage is None:
         return stages
     if command.typed_at is None:
@@ -192,7 +192,8 @@ def _recategorise(turn: Turn, command: Command, incident: Incident) -> Code | No
 
 
 def _read(turn: Turn, command: Command, incident: Incident) -> Code | None:
-    turn.tell(SupplementsRead(actor=command.actor), incident, unread=0)
+    stages = _stages(turn, command, incident)
+    turn.tell(SupplementsRead(actor=command.actor), incident, unread=0, stages=stages)
     return None
 
 
@@ -205,7 +206,8 @@ def _redeliver(turn: Turn, command: Command, incident: Incident | None) -> Code 
 
 
 _HANDLERS: Final[Mapping[Verb, Handler]] = {
-    **dict.fromkeys((Verb.ACCEPT, Verb.REFUSE, Verb.DISPATCH, Verb.ARRIVE, Verb.END, Verb.REOPEN), _go_on),
+    **dict.fromkeys((Verb.ACCEPT, Verb.REFUSE, Verb.DISPATCH, Verb.SET_OUT), _go_on),
+    **dict.fromkeys((Verb.ARRIVE, Verb.END, Verb.REOPEN), _go_on),
     Verb.HAND_OVER: _hand_over,
     Verb.RECEIVE: _receive,
     Verb.LINK: incident_moves.link,

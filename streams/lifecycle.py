@@ -1,6 +1,6 @@
 """The life-cycle of an incident: one table of what may be done in which state, by whom, and what comes next.
 
-Pure data and three small functions. Statuses: SPR Act art. 13(2)(3) and the practice of the exchange.
+Pure data and four small functions. Statuses: SPR Act art. 13(2)(3) and the practice of the exchange.
 """
 
 from dataclasses import dataclass
@@ -57,11 +57,19 @@ TABLE: Final[dict[State, dict[Verb, Rule]]] = {
     State.DISPATCHED: _ALWAYS
     | _LINKS
     | _UNDER_WAY
-    | {Verb.DISPATCH: Rule(State.DISPATCHED), Verb.ARRIVE: Rule(State.ON_SCENE)},
+    | {
+        Verb.DISPATCH: Rule(State.DISPATCHED),
+        Verb.SET_OUT: Rule(State.DISPATCHED),
+        Verb.ARRIVE: Rule(State.ON_SCENE),
+    },
     State.ON_SCENE: _ALWAYS
     | _LINKS
     | _UNDER_WAY
-    | {Verb.DISPATCH: Rule(State.ON_SCENE), Verb.ARRIVE: Rule(State.ON_SCENE)},
+    | {
+        Verb.DISPATCH: Rule(State.ON_SCENE),
+        Verb.SET_OUT: Rule(State.ON_SCENE),
+        Verb.ARRIVE: Rule(State.ON_SCENE),
+    },
     State.ENDED: _ALWAYS | _LINKS | {Verb.REOPEN: Rule(State.OPEN, ANYBODY)},
     State.REFUSED: _ALWAYS | _LINKS | {Verb.REOPEN: Rule(State.OPEN, ANYBODY)},
     State.HANDED_OVER: _ALWAYS
@@ -74,7 +82,8 @@ TABLE: Final[dict[State, dict[Verb, Rule]]] = {
 }
 """What is not in the table is forbidden (`state-forbids`).
 
-`arrive` without `dispatch`: a patrol's own finding. `receive` moves the incident to the other unit's log, where it is
+`arrive` without `dispatch`: a patrol's own finding. `set-out` at the scene: another patrol, or a time typed later.
+`receive` moves the incident to the other unit's log, where it is
 accepted; `accept` before that takes it back. An ended or refused incident is only reopened, and then asks for an
 answer again.
 """
@@ -82,10 +91,11 @@ answer again.
 STAGES: Final[dict[Verb, Stage]] = {
     Verb.ACCEPT: Stage.ACCEPTED,
     Verb.DISPATCH: Stage.DISPATCHED,
+    Verb.SET_OUT: Stage.EN_ROUTE,
     Verb.ARRIVE: Stage.ON_SCENE,
     Verb.END: Stage.ENDED,
 }
-"""The stage that a verb reaches."""
+"""The stage that a verb reaches. Nothing reaches `closed_at` yet: it closes the papers, not the matter."""
 
 LIVE: Final = (State.OPEN, State.ACCEPTED, State.DISPATCHED, State.ON_SCENE)
 """States in which somebody acts or must act, in order: where incidents are merged the further one holds."""
@@ -96,6 +106,17 @@ OVER: Final = (State.ENDED, State.REFUSED, State.MERGED)
 def rule(state: State, verb: Verb) -> Rule | None:
     """What the verb does in this state; None when it is forbidden."""
     return TABLE[state].get(verb)
+
+
+def reached(state: State, verb: Verb) -> Stage | None:
+    """The stage that the verb reaches in this state, None when it reaches none.
+
+    `read` is an officer's word that the incident was on the screen. After the answer it says nothing of the first
+    look: what was accepted had been on the screen before.
+    """
+    if verb is Verb.READ:
+        return Stage.PRESENTED if state is State.OPEN else None
+    return STAGES.get(verb)
 
 
 def stamped(stages: tuple[StageTime, ...], new: StageTime) -> tuple[StageTime, ...]:

@@ -47,11 +47,11 @@ class CprStatusSink:
     async def write(self, delivery: Delivery) -> Receipt:
         """Say what is new of each form. Errors as `connectors.kits.posting` says; what was said is not said again."""
         if not self._answers:
-            return Receipt(far_reference=OFF, superseded=True)
+            return Receipt(far_reference=OFF, superseded=True, sent=False)
         self._learn(delivery)
         told = sayings(delivery, self._far_system, self._ours)
         if not told:
-            return Receipt(far_reference=NO_FORM, superseded=True)
+            return Receipt(far_reference=NO_FORM, superseded=True, sent=False)
         for one in told:
             if follows(self._last.get(one.cpr_id), one.status):
                 await self._say(one, delivery)

@@ -15,6 +15,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import yarl
 
 from connectors.kits.addresses import AddressRefusedError, Network, Pinned, allowed, literal
 from schemas.errors import Code, Denied, Misconfigured, Rejected, Unavailable
@@ -39,10 +40,14 @@ def checked_url(url: str, named: tuple[Network, ...] = ()) -> str:
     """The address when it may be used. Misconfigured otherwise.
 
     HTTPS, or plain HTTP to a host inside a named network; no user information, no fragment; a spelt-out address
-    must be allowed at once, a name is checked whenever it is resolved.
+    must be allowed at once, a name is checked whenever it is resolved. The host is read as the client reads it: it
+    folds other spellings (wide digits, an ideographic full stop) to a plain address, which is then never resolved.
     """
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    try:
+        parts = urlsplit(url)
+        host = yarl.URL(url).host or ""
+    except ValueError:
+        raise Misconfigured(Code.CONFIGURATION_INVALID, "an address is https://host/path", "/url") from None
     spelt = literal(host)
     if parts.scheme not in {"https", "http"} or not host or parts.fragment or "@" in parts.netloc:
         raise Misconfigured(Code.CONFIGURATION_INVALID, "an address is https://host/path", "/url")
@@ -132,7 +137,7 @@ def patience(retry_after: str | None, now: datetime) -> float | None:
         return min(float(text[:9]), LONGEST_RETRY_AFTER_SECONDS)
     try:
         until = email.utils.parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     until = until if until.tzinfo else until.replace(tzinfo=UTC)
     return max(0.0, min((until - now).total_seconds(), LONGEST_RETRY_AFTER_SECONDS))

@@ -7,17 +7,23 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import orjson
 from aiohttp import web
 
-from ops.console.board import CLOSED, Board
+from ops.console.board import Board
 from ops.console.hub import Hub
+from ops.console.printed import sheet
+from ops.console.traced import way
 from schemas.errors import Code, Rejected
 
 STATIC: Final = {
+    "detail.js": "text/javascript",
+    "list.js": "text/javascript",
+    "marks.js": "text/javascript",
     "page.js": "text/javascript",
+    "side.js": "text/javascript",
+    "state.js": "text/javascript",
     "texts.js": "text/javascript",
     "show.js": "text/javascript",
     "sound.js": "text/javascript",
@@ -27,8 +33,6 @@ POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
-HEADINGS: Final = ("Pilność", "Rodzaj", "Miejsce", "Stan", "Zgł.", "Otwarte", "Numer")
-WARSAW: Final = ZoneInfo("Europe/Warsaw")
 BODY_BYTES: Final = 65_536
 
 
@@ -207,39 +211,18 @@ async def _traced(request: web.Request) -> web.Response:
     found = await request.app[PARTS].trace(request.match_info["id"])
     if found is None:
         return _html("Sztab", "<p>Nie znaleziono / not found</p>", 404)
-    return _html("Sztab: ślad", f"<pre>{html.escape(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())}</pre>")
+    return _html("Sztab: ślad", way(found))
 
 
 async def _printed(request: web.Request) -> web.Response:
-    parts = request.app[PARTS]
-    live = [view for view in parts.board.incidents.values() if view["state"] not in CLOSED]
-    rows = "".join(
-        _printed_row(view, parts.categories)
-        for view in sorted(live, key=lambda v: (v["urgency"] != "urgent", v["opened_at"]))
-    )
-    head = "<tr>" + "".join(f"<th>{name}</th>" for name in HEADINGS) + "</tr>"
-    now = datetime.now(UTC).astimezone(WARSAW)
-    title = f"<h1>Otwarte zdarzenia: {len(live)}</h1><p>{html.escape(parts.name)}, {now:%Y-%m-%d %H:%M}</p>"
-    return _html("Otwarte zdarzenia", f"{title}<table>{head}{rows}</table>")
+    parts, language = request.app[PARTS], request.query.get("language", "pl")
+    title, body = sheet(parts.board.incidents.values(), parts.categories, parts.name, datetime.now(UTC), language)
+    return _html(title, body, language=language)
 
 
-def _printed_row(view: dict[str, Any], categories: Mapping[str, Mapping[str, str]]) -> str:
-    opened = datetime.fromisoformat(view["opened_at"]).astimezone(WARSAW)
-    kind = categories.get(view["category"], {}).get("pl", view["category"])
-    urgency = "PILNE" if view["urgency"] == "urgent" else "zwykłe"
-    cells = (
-        urgency,
-        kind,
-        view["place"]["line"],
-        view["state"],
-        str(view["reports"]),
-        f"{opened:%Y-%m-%d %H:%M:%S}",
-        view["id"][:8],
-    )
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
-
-
-def _html(title: str, body: str, status: int = 200) -> web.Response:
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><link rel="stylesheet" href="/static/style.css">'
-    page = f'<!doctype html><html lang="pl">{head}<article>{body}</article></html>'
+def _html(title: str, body: str, status: int = 200, language: str = "pl") -> web.Response:
+    head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    head += f'<title>{html.escape(title)}</title><link rel="stylesheet" href="/static/style.css">'
+    lang = "en" if language == "en" else "pl"
+    page = f'<!doctype html><html lang="{lang}"><head>{head}</head><body><article>{body}</article></body></html>'
     return web.Response(text=page, status=status, content_type="text/html")

@@ -44,6 +44,14 @@ class Board:
         handler = _HANDLERS.get(type(payload))
         return handler(self, payload) if handler else []
 
+    def withdrawn(self, notice_id: str) -> list[Event]:
+        """A warning is withdrawn, or over for long: it leaves; the browsers hear its id."""
+        return [] if self.notices.pop(notice_id, None) is None else [("notice-gone", {"id": notice_id})]
+
+    def silenced(self, said_by: str) -> list[Event]:
+        """A node has this feed (`feed@node`) no more: its line leaves."""
+        return [] if self.feeds.pop(said_by, None) is None else [("feed-gone", {"id": said_by})]
+
     def snapshot(self) -> View:
         """Everything, for a browser that starts or lost its place."""
         return {

@@ -1,9 +1,8 @@
 """Server-Sent Events with resume: a ring of the last events, a queue per browser, a reset where the place is lost.
 
 An event's id is `<epoch>-<number>`; the epoch is new at each start of the console. A browser that comes back with an
-id that the
-ring still holds gets what it missed; any other gets `reset` with a whole snapshot. A browser that does not read is
-dropped.
+id that the ring still holds gets what it missed; any other gets `reset` with a whole snapshot. A browser that does not
+read is dropped. A `beat` comes every ten seconds, whatever else comes, and says how old the page's data are.
 """
 
 import asyncio
@@ -16,6 +15,7 @@ import orjson
 
 RING: Final = 2_000
 QUEUE: Final = 500
+FIRST_BEAT_SECONDS: Final = 1.0
 BEAT_SECONDS: Final = 10.0
 
 
@@ -35,10 +35,15 @@ class Reader:
 
 @dataclass(slots=True)
 class Hub:
-    """Hands events to every browser. `snapshot` gives the whole state at this moment."""
+    """Hands events to every browser. `snapshot` gives the whole state at this moment.
+
+    `read_ms` says how long ago the topics were last read, None when they never were: a stream that goes on tells
+    nothing of the broker behind it.
+    """
 
     epoch: str
     snapshot: Callable[[], dict[str, Any]]
+    read_ms: Callable[[], int | None] = lambda: 0
     number: int = 0
     ring: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RING))
     readers: set[Reader] = field(default_factory=set)
@@ -85,11 +90,14 @@ class Hub:
                 first = [frame("reset", self.snapshot(), f"{self.epoch}-{self.number}")]
             for framed in first:
                 yield framed
+            clock = asyncio.get_running_loop().time
+            due = clock() + FIRST_BEAT_SECONDS
             while not reader.slow:
                 try:
-                    framed_next = await asyncio.wait_for(reader.queue.get(), BEAT_SECONDS)
+                    framed_next = await asyncio.wait_for(reader.queue.get(), due - clock())
                 except TimeoutError:
-                    yield frame("beat", {})
+                    due = clock() + BEAT_SECONDS
+                    yield frame("beat", {"read_ms": self.read_ms()})
                     continue
                 if framed_next is None:
                     return

@@ -133,7 +133,7 @@ class Courier:
         async with self._only(delivery.subject_id):
             if self.memory.superseded(delivery.subject_id, delivery.sequence):
                 ended = (Outcome.SUPERSEDED, None, None)
-                await self._end(delivery, place, attempts, ended, passed_on)
+                await self._end(delivery, place, attempts, ended, passed_on, disclosed=False)
                 return None
             try:
                 async with slots:
@@ -169,7 +169,8 @@ class Courier:
                 [messages.alarm(k, self.recipient, at, "deliveries go out", active=False) for k in kinds]
             )
         outcome = Outcome.SUPERSEDED if receipt.superseded else Outcome.DELIVERED
-        await self._end(delivery, place, attempts, (outcome, None, receipt.far_reference), passed_on)
+        ended = (outcome, None, receipt.far_reference)
+        await self._end(delivery, place, attempts, ended, passed_on, disclosed=receipt.sent)
 
     async def _refused(
         self, delivery: Delivery, place: Place, attempts: int, error: Rejected, passed_on: Mapping[str, str]
@@ -189,14 +190,17 @@ class Courier:
         attempts: int,
         ended: tuple[Outcome, SztabError | None, str | None],
         passed_on: Mapping[str, str],
+        *,
+        disclosed: bool = True,
     ) -> None:
         """Audit first, then the receipt: whoever sees the receipt may rely on the audit record.
 
-        What was only superseded was shown to nobody by this delivery and has no audit record.
+        `disclosed` is False when the body never left: what we superseded ourselves, what a sink did not send. A far
+        side that calls it superseded has read it.
         """
         outcome, error, far_reference = ended
         at = self.clock()
-        if outcome is not Outcome.SUPERSEDED:
+        if disclosed:
             await self.writer.write([messages.audited(delivery, at)])
         receipt = messages.receipted(delivery, outcome, place, at, attempts, error, far_reference, passed_on=passed_on)
         await self.writer.write([receipt])

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import aiohttp
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from ops import kafka, runtime
 from ops.console.app import Parts, build
 from ops.console.board import Board
-from ops.console.follow import RECENT, RECENT_MS, WHOLE, follow
+from ops.console.follow import RECENT, RECENT_MS, WHOLE, follow, read_ms
 from ops.console.hub import Hub
 from ops.console.people import authenticator, forwarder
 from ops.health import Readiness
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 async def run(settings: Settings) -> None:
     """Serve the page until cancelled; it is there at once, and ready when the topics were read to their ends."""
     metrics, cluster, board = Metrics(), kafka.cluster(settings), Board()
-    hub = Hub(uuid.uuid4().hex[:12], board.snapshot)
+    hub = Hub(uuid.uuid4().hex[:12], board.snapshot, read_ms=lambda: None)
     caught_up = asyncio.Event()
 
     async def ready() -> Readiness:
@@ -47,9 +48,10 @@ async def run(settings: Settings) -> None:
         page = await stack.enter_async_context(served(app, settings.console.host, settings.console.port))
         await stack.enter_async_context(operating(settings, ROLE, metrics, ready, page))
         reader, ends = await stack.enter_async_context(_reading(cluster))
+        hub.read_ms = partial(read_ms, reader)
         watching = asyncio.create_task(_caught_up(reader, ends, caught_up))
         stack.callback(watching.cancel)
-        await follow(reader, board, hub)
+        await follow(reader, board, hub, cluster.prefix)
 
 
 @asynccontextmanager

@@ -1,82 +1,19 @@
 """The page in a real browser: seen, used, without an error in its console."""
 
-import os
-import shutil
-from collections.abc import AsyncIterator
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
-from aiohttp.test_utils import TestServer
-from playwright.async_api import ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import expect
 
-from ops.console.app import Parts, build
-from ops.console.board import Board
-from ops.console.hub import Hub
-from ops.console.people import authenticator
 from schemas.feed import Alarm, AlarmClass, FeedState, FeedStatus
-from schemas.incident import Evidence, Explanation, IncidentOpened, IncidentState, Suggestion
+from schemas.incident import Evidence, Explanation, IncidentState, Suggestion
+from schemas.notice import Notice
 from schemas.report import Urgency
-from tests.ops.test_console_app import Intake, nothing_known
-from tests.ops.test_console_board import fact, summary
-from tests.schemas.samples import AT, normalised
+from tests.browser.conftest import Post
+from tests.ops.test_console_board import summary
+from tests.schemas.samples import AT
 
 pytestmark = pytest.mark.browser
-SWITCHES = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    """The system's browser."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no Chromium on this machine; install it: apt-get install chromium")
-    return found
-
-
-class Post:
-    """A console with its board, hub and far end, and a browser that looks at it."""
-
-    def __init__(self, page: Page, board: Board, hub: Hub, intake: Intake, said: list[str], url: str) -> None:
-        self.page, self.board, self.hub, self.intake, self.said, self.url = page, board, hub, intake, said, url
-
-    def apply(self, payload: Any) -> None:
-        """Something happened: fold it and tell the browser, as the console does."""
-        for name, view in self.board.apply(payload):
-            self.hub.publish(name, view)
-
-
-@pytest.fixture
-async def post(chromium: str) -> AsyncIterator[Post]:
-    """One open incident on the page."""
-    board, intake = Board(), Intake()
-    board.apply(fact(IncidentOpened(report=normalised())))
-    hub = Hub("e", board.snapshot)
-    titles = {"traffic.collision": {"pl": "Kolizja drogowa", "en": "Traffic collision"}}
-    parts = Parts("Test", "real", board, hub, intake, nothing_known, titles, authenticator([]))
-    async with TestServer(build(parts)) as server, async_playwright() as play:
-        browser = await play.chromium.launch(executable_path=chromium, args=list(SWITCHES))
-        page = await browser.new_page(viewport={"width": 1500, "height": 850}, locale="pl-PL")
-        said: list[str] = []
-
-        def hear(message: ConsoleMessage) -> None:
-            if message.type in ("error", "warning"):
-                said.append(message.text)
-
-        page.on("console", hear)
-        page.on("pageerror", lambda error: said.append(str(error)))
-        await page.goto(str(server.make_url("/")))
-        await expect(page.locator("#rows tr")).to_have_count(1)
-        yield Post(page, board, hub, intake, said, str(server.make_url("/")))
-        await browser.close()
-        assert said == [], "the browser's console was not silent"
 
 
 async def test_the_officer_sees_the_incident_and_accepts_it(post: Post) -> None:
@@ -105,8 +42,18 @@ async def test_what_happens_appears_without_reloading(post: Post) -> None:
     alarm = {"alarm_id": "a", "kind": "feed-silent", "subject": "cpr", "alarm_class": AlarmClass.URGENT, "active": True}
     post.apply(Alarm.model_validate({**alarm, "raised_at": AT, "changed_at": AT}))
     await expect(page.locator("#alarms")).to_contain_text("Źródło milczy: cpr")
-    post.apply(FeedStatus(feed="cpr", system="cpr", node="n", state=FeedState.DOWN, since=AT, said_at=AT))
+    said_at = datetime.now(UTC)
+    post.apply(FeedStatus(feed="cpr", system="cpr", node="n", state=FeedState.DOWN, since=AT, said_at=said_at))
     await expect(page.locator("#feeds")).to_contain_text("nie działa")
+
+
+async def test_a_withdrawn_warning_leaves(post: Post) -> None:
+    """It has no end of its own: only the withdrawal takes it away, and no reloading is needed."""
+    post.apply(Notice(notice_id="n-1", feed="imgw", far_id="1", event="Burze", teryt=("3061",)))
+    await expect(post.page.locator("#notices")).to_contain_text("Burze")
+    for name, view in post.board.withdrawn("n-1"):
+        post.hub.publish(name, view)
+    await expect(post.page.locator("#notices")).not_to_contain_text("Burze")
 
 
 async def test_rows_do_not_move_under_the_hand(post: Post) -> None:
@@ -114,7 +61,7 @@ async def test_rows_do_not_move_under_the_hand(post: Post) -> None:
     page = post.page
     await page.hover('tr[data-id="i-1"]')
     post.apply(summary("i-3", urgency=Urgency.URGENT, opened_at=AT.replace(year=2027)))
-    await expect(page.locator("#new-rows")).to_have_text("1 nowe zdarzenie")
+    await expect(page.locator("#new-rows")).to_have_text("1 nowe zdarzenie, pilne: 1")
     await expect(page.locator("#rows tr")).to_have_count(1)
     await page.click("#new-rows")
     await expect(page.locator("#rows tr")).to_have_count(2)
@@ -129,7 +76,7 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
     post.apply(summary("i-1", 2, suggestions=(Suggestion(target_id="i-2", report_id="r-1", explanation=why),)))
     page = post.page
     await page.click('tr[data-id="i-1"]')
-    await expect(page.locator(".suggestions")).to_contain_text("distance: 180 m (+4.1)")
+    await expect(page.locator("#suggestions")).to_contain_text("odległość: 180 m (+4.1)")
     await page.click("text=To samo zdarzenie")
     await expect(page.locator("#answer")).not_to_be_empty()
     assert post.intake.asked[0][1]["verb"] == "confirm"

@@ -156,6 +156,7 @@ async def test_switched_off_nothing_is_sent_and_the_receipt_says_so() -> None:
     await sink.close()
     await lab.stop()
     assert (receipt.superseded, receipt.far_reference) == (True, "answers_cpr is off: nothing was sent")
+    assert not receipt.sent
     assert lab.heard == []
     assert Heard("A", "DELIVERED") not in lab.heard
 

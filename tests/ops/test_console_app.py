@@ -75,7 +75,17 @@ async def test_the_printed_list_names_open_incidents_and_no_person(page: TestCli
     text = await (await page.get("/print")).text()
     assert "Śródmiejska 12, Kalisz" in text
     assert "PILNE" in text
+    assert "<td>nowe</td>" in text
     assert "Przykładowa" not in text
+
+
+async def test_the_list_is_printed_in_english_too(page: TestClient[Any, Any]) -> None:
+    """As the page was read; another language is Polish."""
+    text = await (await page.get("/print?language=en")).text()
+    assert '<html lang="en">' in text
+    assert "<td>new</td>" in text
+    assert "<td>Collision</td>" in text
+    assert "Otwarte zdarzenia" in await (await page.get("/print?language=xx")).text()
 
 
 async def test_a_command_goes_to_the_intake(page: TestClient[Any, Any], intake: Intake) -> None:

@@ -67,6 +67,20 @@ async def test_a_browser_that_does_not_read_is_dropped(hub: Hub) -> None:
     await stream.aclose()  # type: ignore[attr-defined]
 
 
+async def test_a_beat_tells_how_old_the_data_are_also_among_events(monkeypatch: pytest.MonkeyPatch, hub: Hub) -> None:
+    """What still comes from one partition does not hide that another one is not read any more."""
+    monkeypatch.setattr("ops.console.hub.FIRST_BEAT_SECONDS", 0.0)
+    hub.read_ms = lambda: 40_000
+    stream = hub.stream(None)
+    await first(stream, 1)
+    hub.publish("x", {})
+    beat, event = await first(stream, 2)
+    assert b"event: beat" in beat
+    assert orjson.loads(beat.split(b"data: ")[1]) == {"read_ms": 40_000}
+    assert b"event: x" in event
+    await stream.aclose()  # type: ignore[attr-defined]
+
+
 async def test_closing_ends_every_stream(hub: Hub) -> None:
     """A stopping console leaves no browser hanging."""
     stream = hub.stream(None)

@@ -31,10 +31,12 @@ EXPECTED = {
     (IncidentState.ACCEPTED, Verb.END): IncidentState.ENDED,
     (IncidentState.DISPATCHED, Verb.HAND_OVER): IncidentState.HANDED_OVER,
     (IncidentState.DISPATCHED, Verb.DISPATCH): IncidentState.DISPATCHED,
+    (IncidentState.DISPATCHED, Verb.SET_OUT): IncidentState.DISPATCHED,
     (IncidentState.DISPATCHED, Verb.ARRIVE): IncidentState.ON_SCENE,
     (IncidentState.DISPATCHED, Verb.END): IncidentState.ENDED,
     (IncidentState.ON_SCENE, Verb.HAND_OVER): IncidentState.HANDED_OVER,
     (IncidentState.ON_SCENE, Verb.DISPATCH): IncidentState.ON_SCENE,
+    (IncidentState.ON_SCENE, Verb.SET_OUT): IncidentState.ON_SCENE,
     (IncidentState.ON_SCENE, Verb.ARRIVE): IncidentState.ON_SCENE,
     (IncidentState.ON_SCENE, Verb.END): IncidentState.ENDED,
     (IncidentState.ENDED, Verb.REOPEN): IncidentState.OPEN,
@@ -143,8 +145,11 @@ def test_stages_of_a_whole_life():
         "one", registered_at=START - timedelta(seconds=20), call_answered_at=START - timedelta(seconds=90), received=-5
     )
     incident_id = incident_of(territory.put(told))
+    territory.at(4).put(filled("s", "read", incident_id))
+    territory.at(7).put(filled("s again", "read", incident_id))
     territory.at(10).put(filled("a", "accept", incident_id))
     territory.at(20).put(filled("d", "dispatch", incident_id))
+    territory.at(60).put(filled("o", "set-out", incident_id))
     territory.at(300).put(filled("r", "arrive", incident_id, typed_at=START + timedelta(seconds=200)))
     territory.at(900).put(filled("e", "end", incident_id))
     stages = {one.stage: ((one.at - START).total_seconds(), one.how) for one in territory.summary(incident_id).stages}
@@ -152,11 +157,30 @@ def test_stages_of_a_whole_life():
         Stage.CALL_ANSWERED: (-90, "measured"),
         Stage.REGISTERED: (-20, "measured"),
         Stage.RECEIVED: (-5, "measured"),
+        Stage.PRESENTED: (4, "measured"),
         Stage.ACCEPTED: (10, "measured"),
         Stage.DISPATCHED: (20, "measured"),
+        Stage.EN_ROUTE: (60, "measured"),
         Stage.ON_SCENE: (200, "typed"),
         Stage.ENDED: (900, "measured"),
     }
+
+
+def test_reading_after_the_answer_says_nothing_of_the_first_look():
+    """A supplement read later is no presentation: the officer who accepted had seen the incident before."""
+    territory, incident_id = brought_to(IncidentState.ACCEPTED)
+    territory.at(300).put(filled("s", "read", incident_id))
+    assert Stage.PRESENTED not in {one.stage for one in territory.summary(incident_id).stages}
+
+
+def test_a_patrol_on_its_way_may_be_typed_afterwards():
+    """The officer types it when the patrol is there already; its stage is marked so, and the state stays."""
+    territory, incident_id = brought_to(IncidentState.ON_SCENE)
+    territory.at(300).put(filled("o", "set-out", incident_id, typed_at=START + timedelta(seconds=100)))
+    told = territory.summary(incident_id)
+    assert told.state is IncidentState.ON_SCENE
+    stages = {one.stage: ((one.at - START).total_seconds(), one.how) for one in told.stages}
+    assert stages[Stage.EN_ROUTE] == (100, "typed")
 
 
 def test_a_typed_time_in_the_future_is_refused():

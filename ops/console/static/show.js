@@ -1,10 +1,24 @@
-// Small things that show: elements without markup injection, times in the post's own zone, ages.
+// Small things that show: elements without markup injection, times in the post's own zone, ages, counted words.
+export const $ = (id) => document.getElementById(id);
 export function el(name, attributes, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) if (value !== "") node.setAttribute(key, value);
   node.append(...children.filter((child) => child !== "" && child !== null && child !== undefined));
   return node;
 }
+
+const made = new WeakMap();
+// Give a node these children, unless it was given the same before: what did not change keeps focus, open details and a
+// press that has begun, and is not announced again. Listeners of kept children must ask for the present state.
+export function put(node, ...children) {
+  const fresh = el(node.localName, {}, ...children);
+  if (made.get(node) === fresh.innerHTML) return;
+  made.set(node, fresh.innerHTML);
+  const held = node.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  node.replaceChildren(...fresh.childNodes);
+  if (held) node.querySelector(`[data-key="${CSS.escape(held)}"]`)?.focus();
+}
+
 const ZONE = "Europe/Warsaw";
 const day = new Intl.DateTimeFormat("sv-SE", { timeZone: ZONE, dateStyle: "short" });
 const hour = new Intl.DateTimeFormat("pl-PL", { timeZone: ZONE, hour: "2-digit", minute: "2-digit", second: "2-digit" });

@@ -1,4 +1,10 @@
 // Every word of the page, Polish and English. Codes of the server stay codes; only what a person reads stands here.
+const forms = { pl: new Intl.PluralRules("pl"), en: new Intl.PluralRules("en") };
+// A count with its noun: Polish has three forms for whole numbers (1, 2-4 and 22-24, the rest), English two.
+const counted = (language, words) => (n) => `${n} ${words[forms[language].select(n)] || words.many}`;
+const fresh = { pl: counted("pl", { one: "nowe zdarzenie", few: "nowe zdarzenia", many: "nowych zdarzeń" }), en: counted("en", { one: "new incident", many: "new incidents" }) };
+const WORDLESS = new Set(["prior", "text", "street"]); // their value says nothing that the name does not
+
 export const TEXTS = {
   pl: {
     post: "stanowisko kierowania", desk: "Nowe zgłoszenie", print: "Drukuj listę", incidents: "Zdarzenia", withClosed: "także zakończone",
@@ -7,19 +13,29 @@ export const TEXTS = {
     figures: "Liczby bieżące", channel: "Sposób zgłoszenia", telephone: "telefon", radio: "radio", visitor: "osobiście", patrol: "patrol",
     locality: "Miejscowość", street: "Ulica", building: "Numer", cprId: "Numer CPR (jeżeli jest)", injured: "Liczba poszkodowanych",
     description: "Opis", send: "Przyjmij zgłoszenie", close: "Zamknij", urgent: "pilne", ordinary: "zwykłe",
-    connected: "POŁĄCZONO", connecting: "ŁĄCZĘ", broken: "ROZŁĄCZONO", dataAge: "dane sprzed", soundOn: "Dźwięk: wł.", soundOff: "Dźwięk: wył.",
-    newRows: (n) => (n === 1 ? "1 nowe zdarzenie" : n < 5 ? `${n} nowe zdarzenia` : `${n} nowych zdarzeń`), open: "otwarte", unanswered: "bez odpowiedzi",
+    connected: "POŁĄCZONO", connecting: "ŁĄCZĘ", broken: "ROZŁĄCZONO", stale: "BRAK NOWYCH DANYCH", dataAge: "dane sprzed", soundOn: "Dźwięk: wł.", soundOff: "Dźwięk: wył.",
+    newRows: (n, urgent = 0) => `${fresh.pl(n)}${urgent ? `, pilne: ${urgent}` : ""}`, open: "otwarte", unanswered: "bez odpowiedzi",
     urgentCount: "pilne", unreadCount: "nieprzeczytane", accept: "Przyjmij", confirm: "To samo zdarzenie", reject: "Inne zdarzenie", read: "Przeczytane",
-    trace: "Droga zgłoszenia", why: "Dlaczego połączono", suggestion: "Być może to samo co", unread: "nieprzeczytane", stages: "Czasy", seconds: "s", minutes: "min",
+    trace: "Droga zgłoszenia", why: "Dlaczego połączono", suggestion: "Być może to samo co", stages: "Czasy", seconds: "s", minutes: "min",
     hours: "godz.", never: "jeszcze nic", expected: "zwykle co", accepted: "przyjęto", journalHeld: "zapisano w dzienniku", refused: "Odmowa", sentOn: "Przekazano do wykonania",
     source: "Źródło", flags: "Uwagi", openIncidents: "Otwarte zdarzenia", other: "inne", until: "do", untilCancelled: "do odwołania", reason: "Powód",
     states: { open: "nowe", accepted: "przyjęte", dispatched: "zadysponowane", "on-scene": "na miejscu", ended: "zakończone", refused: "odmowa", "handed-over": "przekazane", merged: "połączone" },
-    flag: { "cancelled-by-source": "odwołane przez źródło", unanswered: "bez odpowiedzi ponad 45 s", conflict: "sprzeczna treść", late: "spóźnione" },
+    flag: { "cancelled-by-source": "odwołane przez źródło", unanswered: "bez odpowiedzi ponad 45 s", conflict: "sprzeczna treść", late: "spóźnione", "neighbour-observed": "zgłoszenie także u sąsiada", "not-received": "nie odebrane po przekazaniu", restoral: "koniec alarmu urządzenia" },
     stage: { call_answered_at: "odebrano rozmowę", registered_at: "zarejestrowano", received_at: "otrzymano", presented_at: "pokazano", accepted_at: "przyjęto", dispatched_at: "zadysponowano", unit_en_route_at: "patrol w drodze", on_scene_at: "na miejscu", ended_at: "zakończono", closed_at: "zamknięto" },
     figure: { answers: "odpowiedzi", answers_urgent: "odpowiedzi na pilne", reactions: "reakcje", reactions_urgent: "reakcje na pilne", incidents_by_category: "zdarzenia", reports_by_hour: "zgłoszenia w tej godzinie", reports_by_source: "zgłoszenia ze źródła", reports_by_unit: "zgłoszenia jednostki", alarms_by_kind: "alarmy" },
     feed: { up: "działa", down: "nie działa", denied: "brak dostępu", stopped: "zatrzymane" },
-    alarm: { "feed-silent": "Źródło milczy", "feed-down": "Źródło nie działa", "feed-failing": "Źródło podaje błędy", "clock-skew": "Zegar źródła odbiega", "delivery-stuck": "Odbiorca nie odpowiada", quarantine: "Wiadomość w kwarantannie", "recipient-gone": "Odbiorca wyłączony" },
-    exercise: "ĆWICZENIE", test: "TEST", km: "km",
+    alarm: { "feed-silent": "Źródło milczy", "feed-down": "Źródło nie działa", "feed-failing": "Źródło podaje błędy", "clock-skew": "Zegar źródła odbiega", "delivery-stuck": "Odbiorca nie odpowiada", "delivery-stopped": "Wysyłanie do odbiorcy wstrzymane", quarantine: "Wiadomość w kwarantannie" },
+    exercise: "ĆWICZENIE", test: "TEST", counters: "liczniki", cancel: "Anuluj", yes: "Wyślij", done: "wykonano", sending: "Wysyłam…",
+    describe: "Opisz, co się stało.", newUrgent: "Nowe zdarzenie pilne", similar: "podobne", ago: (age) => `ostatnio ${age} temu`, unknownSince: "nie wiadomo od",
+    unreadN: counted("pl", { one: "nieprzeczytane", few: "nieprzeczytane", many: "nieprzeczytanych" }), messagesN: counted("pl", { one: "wiadomość", few: "wiadomości", many: "wiadomości" }),
+    rejectedN: counted("pl", { one: "niezrozumiana", few: "niezrozumiane", many: "niezrozumianych" }), wordless: WORDLESS,
+    feature: { prior: "na początek", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu" },
+    rule: { weights: "wagi", person: "decyzja osoby", reference: "wspólny numer" }, finding: { "near-border": "przy granicy terenu", "territory-assumed": "teren przyjęty domyślnie", "place-unknown": "miejsce nieznane" },
+    code: {
+      "version-conflict": "zdarzenie zmieniło się w tej chwili; sprawdź i powtórz", "state-forbids": "w tym stanie zdarzenia nie można tego zrobić", "reason-missing": "brak powodu", "incident-unknown": "nie ma takiego zdarzenia",
+      forbidden: "brak uprawnień", unauthenticated: "zaloguj się ponownie", "far-side-unavailable": "węzeł przyjmujący nie odpowiada; powtórz, powtórzenie nie szkodzi", "no-answer": "brak odpowiedzi; powtórz, powtórzenie nie szkodzi",
+      "journal-full": "dziennik jest pełny", "journal-unavailable": "dziennik nie działa", overloaded: "za dużo naraz; powtórz za chwilę", "too-large": "za długie",
+    },
   },
   en: {
     post: "control post", desk: "New report", print: "Print the list", incidents: "Incidents", withClosed: "closed ones too",
@@ -28,18 +44,28 @@ export const TEXTS = {
     figures: "Live figures", channel: "Reported by", telephone: "telephone", radio: "radio", visitor: "in person", patrol: "patrol",
     locality: "Locality", street: "Street", building: "Number", cprId: "CPR number (if any)", injured: "Injured persons",
     description: "Description", send: "Take the report", close: "Close", urgent: "urgent", ordinary: "ordinary",
-    connected: "CONNECTED", connecting: "CONNECTING", broken: "DISCONNECTED", dataAge: "data of", soundOn: "Sound: on", soundOff: "Sound: off",
-    newRows: (n) => `${n} new`, open: "open", unanswered: "unanswered",
+    connected: "CONNECTED", connecting: "CONNECTING", broken: "DISCONNECTED", stale: "NO NEW DATA", dataAge: "data older than", soundOn: "Sound: on", soundOff: "Sound: off",
+    newRows: (n, urgent = 0) => `${fresh.en(n)}${urgent ? `, urgent: ${urgent}` : ""}`, open: "open", unanswered: "unanswered",
     urgentCount: "urgent", unreadCount: "unread", accept: "Accept", confirm: "Same incident", reject: "Another incident", read: "Read",
-    trace: "Trace", why: "Why linked", suggestion: "Perhaps the same as", unread: "unread", stages: "Times", seconds: "s", minutes: "min",
+    trace: "Trace", why: "Why linked", suggestion: "Perhaps the same as", stages: "Times", seconds: "s", minutes: "min",
     hours: "h", never: "nothing yet", expected: "usually every", accepted: "accepted", journalHeld: "held in the journal", refused: "Refused", sentOn: "Sent on",
     source: "Source", flags: "Marks", openIncidents: "Open incidents", other: "other", until: "until", untilCancelled: "until further notice", reason: "Reason",
     states: { open: "new", accepted: "accepted", dispatched: "dispatched", "on-scene": "on scene", ended: "ended", refused: "refused", "handed-over": "handed over", merged: "merged" },
-    flag: { "cancelled-by-source": "cancelled by its source", unanswered: "unanswered for 45 s", conflict: "conflicting content", late: "late" },
+    flag: { "cancelled-by-source": "cancelled by its source", unanswered: "unanswered for 45 s", conflict: "conflicting content", late: "late", "neighbour-observed": "reported at the neighbour too", "not-received": "handed over, not received", restoral: "device restored" },
     stage: { call_answered_at: "call answered", registered_at: "registered", received_at: "received", presented_at: "presented", accepted_at: "accepted", dispatched_at: "dispatched", unit_en_route_at: "unit en route", on_scene_at: "on scene", ended_at: "ended", closed_at: "closed" },
     figure: { answers: "answers", answers_urgent: "answers to urgent", reactions: "reactions", reactions_urgent: "reactions to urgent", incidents_by_category: "incidents", reports_by_hour: "reports this hour", reports_by_source: "reports from", reports_by_unit: "reports of", alarms_by_kind: "alarms" },
     feed: { up: "up", down: "down", denied: "denied", stopped: "stopped" },
-    alarm: { "feed-silent": "Feed is silent", "feed-down": "Feed is down", "feed-failing": "Feed is failing", "clock-skew": "Clock of the feed is off", "delivery-stuck": "Recipient does not answer", quarantine: "Message in quarantine", "recipient-gone": "Recipient is gone" },
-    exercise: "EXERCISE", test: "TEST", km: "km",
+    alarm: { "feed-silent": "Feed is silent", "feed-down": "Feed is down", "feed-failing": "Feed is failing", "clock-skew": "Clock of the feed is off", "delivery-stuck": "Recipient does not answer", "delivery-stopped": "Sending to the recipient has stopped", quarantine: "Message in quarantine" },
+    exercise: "EXERCISE", test: "TEST", counters: "counters", cancel: "Cancel", yes: "Send", done: "done", sending: "Sending…",
+    describe: "Say what happened.", newUrgent: "New urgent incident", similar: "similar", ago: (age) => `last ${age} ago`, unknownSince: "not known since",
+    unreadN: counted("en", { one: "unread", many: "unread" }), messagesN: counted("en", { one: "message", many: "messages" }),
+    rejectedN: counted("en", { one: "not understood", many: "not understood" }), wordless: WORDLESS,
+    feature: { prior: "to begin with", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address" },
+    rule: { weights: "weights", person: "a person decided", reference: "a shared number" }, finding: { "near-border": "near the border", "territory-assumed": "territory assumed", "place-unknown": "place unknown" },
+    code: {
+      "version-conflict": "the incident has just changed; look and ask again", "state-forbids": "not possible in this state", "reason-missing": "a reason is missing", "incident-unknown": "no such incident",
+      forbidden: "you may not", unauthenticated: "log in again", "far-side-unavailable": "the intake does not answer; ask again, twice does no harm", "no-answer": "no answer; ask again, twice does no harm",
+      "journal-full": "the journal is full", "journal-unavailable": "the journal does not work", overloaded: "too much at once; ask again soon", "too-large": "too long",
+    },
   },
 };

@@ -6,7 +6,7 @@ import ipaddress
 import pytest
 
 from connectors.kits.addresses import AddressRefusedError, Pinned, allowed, networks
-from connectors.kits.posting import Poster
+from connectors.kits.posting import Poster, checked_url
 from schemas.errors import Misconfigured, Unavailable
 
 FORBIDDEN = [
@@ -70,6 +70,22 @@ async def test_a_post_to_a_name_of_the_loopback_is_not_made() -> None:
     with pytest.raises(Unavailable, match="may be met"):
         await poster.post(b"{}", {})
     await poster.close()
+
+
+@pytest.mark.parametrize(
+    "host", ["①②⑦.0.0.1", "127。0。0。1", "１６９.254.169.254", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"]
+)  # fmt: skip
+def test_other_spellings_of_an_address_are_read_as_the_client_reads_them(host: str) -> None:
+    """Wide digits and full stops become a plain address in the client, which asks no resolver for one."""
+    with pytest.raises(Misconfigured, match="may not be met"):
+        checked_url(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize("url", ["https://[/", "https://xn--/", "https://h:99999/", "https:///hook", "ftp://h/"])
+def test_what_is_no_address_is_a_mistake_of_the_configuration(url: str) -> None:
+    """Never another exception."""
+    with pytest.raises(Misconfigured):
+        checked_url(url)
 
 
 @pytest.mark.parametrize("text", ["10.0.0.1/8", "ten", "10.0.0.0/33"])

@@ -44,6 +44,8 @@ def test_each_status_has_one_consequence(status: int, kind: type[Exception], cod
         ("Tue, 24 Nov 2026 12:00:20 GMT", 20.0),
         ("Tue, 24 Nov 2026 11:00:00 GMT", 0.0),
         ("soon", None),
+        ("Wed, 21 Oct 2015 07:28:00 +999999999999999999", None),
+        ("Wed, 21 Oct 999999999999999999999 07:28:00 GMT", None),
         ("-5", None),
         ("²", None),
         (None, None),

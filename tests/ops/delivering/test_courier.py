@@ -164,6 +164,15 @@ async def test_what_the_far_side_calls_superseded_is_so() -> None:
     assert paper.receipts()[0].outcome is Outcome.SUPERSEDED
 
 
+@pytest.mark.parametrize(("sent", "records"), [(True, 1), (False, 0)])
+async def test_a_superseded_delivery_is_audited_when_it_was_sent(sent: bool, records: int) -> None:
+    """A far side that calls a body superseded has read it: one disclosure. What was not sent is none."""
+    sink, paper = FarSink(deque([Receipt(superseded=True, sent=sent)])), Paper()
+    await courier(sink, paper, Clock()).carry(delivery(1), ("urgent", 0, 0), slots())
+    assert len(paper.on("audit.log")) == records
+    assert len(paper.receipts()) == 1
+
+
 async def test_a_bug_of_the_sink_sets_one_aside_and_many_stop_it() -> None:
     """One unknown exception is this delivery's; more than five in a minute are the sink's."""
     sink, paper = FarSink(deque([KeyError("x")] * 6)), Paper()

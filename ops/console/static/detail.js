@@ -1,0 +1,73 @@
+// The chosen incident: its reports, why they were linked, and what the officer may do. Parts that did not change stay.
+import { marks } from "./marks.js";
+import { $, el, put, stamp } from "./show.js";
+import { board, kindName, placeLine, post, t, ui, whyNot } from "./state.js";
+
+function evidence(e) {
+  const c = t(), name = c.feature[e.feature] || e.feature, bits = ` (${e.bits > 0 ? "+" : ""}${e.bits})`;
+  if (e.feature === "category-pair") return `${name}: ${e.value.split(" / ").map(kindName).join(" / ")}${bits}`;
+  return c.wordless.has(e.feature) ? name + bits : `${name}: ${e.value}${bits}`;
+}
+
+function whyList(why) {
+  return el("ul", { class: "why" }, ...why.evidence.map((e) => el("li", {}, evidence(e))), el("li", {}, `= ${why.bits} bit, ${t().rule[why.rule] || why.rule}`));
+}
+
+const trace = (id, text) => el("a", { href: `/trace/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", "data-key": `trace ${id}` }, text);
+
+export function reportItem(report) {
+  const told = [report.channel ? t()[report.channel] || report.channel : "", kindName(report.category), placeLine(report.place)].filter(Boolean).join(" · ");
+  const item = el("li", { class: report.revision }, el("strong", {}, report.source), ` ${told} · `, el("time", {}, stamp(report.received_at)), " ", trace(report.id, t().trace));
+  if (report.findings.length) item.append(el("span", { class: "mark" }, report.findings.map((code) => t().finding[code] || code).join(", ")));
+  if (report.why) item.append(el("details", {}, el("summary", {}, t().why), whyList(report.why)));
+  return item;
+}
+
+function suggestionItem(incident, s) {
+  const other = board.incidents.get(s.target);
+  const name = other ? `${kindName(other.category)}, ${placeLine(other.place)}, ${stamp(other.opened_at)}` : s.target;
+  const reject = async () => { const reason = await ask(t().reason); if (reason) await command(incident.id, { verb: "reject", target_id: s.target, reason }); };
+  return el("li", {}, `${t().suggestion}: ${name}`, el("p", { class: "actions" },
+    button(t().confirm, `confirm ${s.target}`, () => command(incident.id, { verb: "confirm", target_id: s.target })), button(t().reject, `reject ${s.target}`, reject)), whyList(s.why));
+}
+
+export function showDetail() {
+  const incident = board.incidents.get(ui.chosen);
+  if (!incident) { put($("detail"), el("p", { class: "hint" }, t().choose)); return; }
+  if ($("detail").dataset.id !== incident.id || !$("answer")) {
+    $("detail").dataset.id = incident.id;
+    put($("detail"), ...["head", "actions", "answer", "suggestions", "reports", "stages"].map((part) => el(part === "answer" ? "p" : "div", { id: part, role: part === "answer" ? "status" : "", "data-of": incident.id })));
+  }
+  const c = t(), place = `${placeLine(incident.place)}${incident.place.uncertainty_m ? ` ± ${Math.round(incident.place.uncertainty_m)} m` : ""}`;
+  put($("head"), el("h2", {}, kindName(incident.category), " ", ...marks(incident)), el("p", { class: "place" }, place),
+    el("p", {}, [c.states[incident.state], c[incident.urgency], ...incident.references.map((reference) => reference.replace(/^cpr_id: /, "CPR "))].join(" · ")));
+  const doable = [];
+  if (incident.state === "open") doable.push(button(c.accept, "accept", () => command(incident.id, { verb: "accept" }), "primary"));
+  if (incident.unread || (incident.state === "open" && !incident.stages.presented_at)) doable.push(button(c.read, "read", () => command(incident.id, { verb: "read" })));
+  put($("actions"), ...doable);
+  put($("suggestions"), incident.suggestions.length ? el("ul", {}, ...incident.suggestions.map((s) => suggestionItem(incident, s))) : "");
+  put($("reports"), el("h3", {}, `${c.reports}: ${incident.reports}`), el("ul", {}, ...[...(incident.report_list || [])].reverse().map(reportItem)));
+  put($("stages"), el("h3", {}, c.stages), el("ul", {}, ...Object.entries(incident.stages).map(([stage, at]) => el("li", {}, `${c.stage[stage] || stage}: ${stamp(at)}`))),
+    el("p", { class: "id" }, trace(incident.id, incident.id)));
+}
+
+function button(text, key, action, kind = "") {
+  const made = el("button", { type: "button", class: kind, "data-key": key }, text);
+  made.addEventListener("click", async () => { made.disabled = true; try { await action(); } finally { made.disabled = false; } });
+  return made;
+}
+
+// The version asked about is the one on the screen now: a button outlives changes that do not concern it.
+async function command(id, body) {
+  const incident = board.incidents.get(id);
+  const [ok, said] = await post(`/api/incidents/${encodeURIComponent(id)}/commands`, { ...body, unit: incident.unit, mode: incident.mode, expected_version: incident.version, idempotency_key: crypto.randomUUID() });
+  if (ui.chosen === id && $("answer")) $("answer").textContent = ok ? (said.fact_id ? `✓ ${t().done}` : t().sentOn) : whyNot(said);
+}
+
+// A sentence from the officer; null when none is given. Not the browser's own prompt: that stops sound, clock and stream.
+function ask(text) {
+  const dialog = $("ask"), words = $("ask-words");
+  $("ask-text").textContent = text; words.value = "";
+  dialog.returnValue = ""; dialog.showModal();
+  return new Promise((done) => dialog.addEventListener("close", () => done(dialog.returnValue === "yes" && words.value.trim() ? words.value.trim() : null), { once: true }));
+}
