@@ -14,7 +14,8 @@ BOX: Final = (51.55, 51.95, 17.85, 18.45)
 """South, north, west, east: about the county."""
 UNITS: Final = 48
 """Territories of the load: no city has a thousand reports a second, but a country of some 340 such units may."""
-CONNECTIONS: Final = 64
+CONNECTIONS: Final = 2_000
+"""More than ever wait: a load that waits for a free connection is no open loop."""
 PATIENCE_SECONDS: Final = 30.0
 
 
