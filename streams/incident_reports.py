@@ -50,15 +50,22 @@ def received(
         know(turn, told, held, "", ELSEWHERE)
         return
     seen = sighting(held, turn.reference.weights.shape)
-    _place(turn, Arrival(told, raw, held, seen, incident_memory.shared_keys(turn, held)))
+    _place(turn, Arrival(told, raw, held, seen, incident_memory.shared_keys(turn, held)), forwarded=forwarded)
 
 
-def _place(turn: Turn, arrival: Arrival) -> None:
-    """Find the incident: by thread, by another system's id, by weight; else the report opens its own."""
+def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:
+    """Find the incident: by thread, by another system's id, by weight; else the report opens its own.
+
+    A forwarded report belongs to the incident that its sender named. What else it names, its thread as well, may be
+    where the report came from, and it would go to and fro for ever.
+    """
     held = arrival.held
     thread = turn.get(incident_memory.thread_key(turn, held.mode, held.thread_id))
     home = incident_memory.found(turn, thread[0]) if thread is not None else None
     system, named = _named(turn, arrival)
+    sent = _sent_to(turn, arrival) if forwarded else None
+    if sent is not None:
+        home, system, named = None, "incident", sent
     own = derived_id("incident", held.report_id)
     incident = home or named or incident_memory.found(turn, own)
     if incident is not None and incident.gone_to:
@@ -111,6 +118,13 @@ def _named(turn: Turn, arrival: Arrival) -> tuple[str, Incident | None]:
         if incident is not None and incident.summary.mode is mode:
             return system, incident
     return "", None
+
+
+def _sent_to(turn: Turn, arrival: Arrival) -> Incident | None:
+    """The incident for which another unit forwarded the report: the last one that it names by our id."""
+    ids = [key.partition("|")[2] for key in arrival.shared if key.startswith("incident|")]
+    incident = incident_memory.found(turn, ids[-1]) if ids else None
+    return incident if incident is not None and incident.summary.mode is arrival.held.mode else None
 
 
 def _match(turn: Turn, arrival: Arrival) -> correlate.Match | None:

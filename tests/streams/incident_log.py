@@ -21,6 +21,8 @@ from streams.incidents import load, processor
 UNIT = "kmp-kalisz"
 THERE = "kpp-pleszew"
 START = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
+MOST_STEPS = 500
+"""More than any move between two territories takes."""
 KALISZ = (51.7611, 18.0910)
 
 
@@ -113,7 +115,10 @@ class Country:
     def play(self, waiting: list[Output]) -> list[Any]:
         """Step these records of the log, and then what they wrote to it."""
         facts: list[Any] = []
+        stepped = 0
         while waiting:
+            stepped += 1
+            assert stepped < MOST_STEPS, "the territories write to each other for ever"
             output = waiting.pop(0)
             facts += self.territory.step(output.value, output.headers)
             waiting += self.written()

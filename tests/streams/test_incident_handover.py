@@ -98,6 +98,19 @@ def test_merging_reports_that_nobody_can_name():
     assert (kept.reports, kept.sources, kept.first_reports) == (3, {"cpr": 3}, (identity("own"),))
 
 
+def test_a_report_follows_merges_and_moves_and_comes_to_rest():
+    """Its first incident went there and was merged into one that came here: it does not go to and fro for ever."""
+    country = Country()
+    first = incident_of(country.put(report("first", thread="t")))
+    other = incident_of(country.put(report("other", thread="o", at=place(9_000))))
+    handed_over(country, first)
+    handed_over(country, other)
+    country.put(command("merge", "link", first, unit=THERE, target_id=other))
+    handed_over(country, other, UNIT, THERE)
+    facts = country.put(report("again", thread="t", order=1))
+    assert (kinds(facts), incident_of(facts), facts[0].unit) == (["ReportLinked"], other, UNIT)
+
+
 moves = st.lists(
     st.one_of(
         st.tuples(st.just("report"), st.integers(0, 11), st.integers(0, 3)),
