@@ -23,9 +23,18 @@ def withdrawn(said: Mapping[bytes, bytes | None], node: str, feeds: Collection[s
     """Keys of statuses (last value of each key) that the node said and says no more, having only these feeds now."""
     kept = {said_of(name, node) for name in feeds}
     for raw, value in said.items():
-        key = raw.decode()
-        if value is not None and key not in kept and orjson.loads(value).get("node") == node:
+        key = raw.decode(errors="replace")
+        if value is not None and key not in kept and _speaker(value) == node:
             yield key
+
+
+def _speaker(value: bytes) -> str | None:
+    """The node that a status names; None for rubbish, which is nobody's word and ends nothing here."""
+    try:
+        status = orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return None
+    return status.get("node") if isinstance(status, dict) else None
 
 
 async def withdraw(cluster: Callable[[], Cluster], runner: Runner) -> None:
@@ -44,6 +53,6 @@ async def _withdraw(cluster: Cluster, runner: Runner) -> bool:
     said: dict[bytes, bytes | None] = {}
     reading = Reading(cluster, [FEEDS])
     async for _, records in reading.on():
-        said |= {one.key: one.value for one in records}
+        said |= {one.key: one.value for one in records if one.key is not None}
     answers = [await runner.publisher.say(FEEDS, key, None, ()) for key in withdrawn(said, runner.node, runner.feeds)]
     return not reading.missing and all(answers)

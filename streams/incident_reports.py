@@ -65,7 +65,9 @@ def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:
     system, named = _named(turn, arrival)
     sent = _sent_to(turn, arrival) if forwarded else None
     if sent is not None:
-        home, system, named = None, "incident", sent
+        if home is not None and home.summary.incident_id != sent.summary.incident_id:
+            home = None
+        system, named = "incident", sent
     own = derived_id("incident", held.report_id)
     incident = home or named or incident_memory.found(turn, own)
     if incident is not None and incident.gone_to:

@@ -15,7 +15,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.command import Tick
-from schemas.envelope import attributes
+from schemas.envelope import attributes, text
 from schemas.errors import Code, Rejected
 from schemas.feed import Alarm, AlarmClass, FeedStatus, said_of
 from schemas.topics import ALARMS_NOW, FEEDS
@@ -55,7 +55,7 @@ def processor(reference: WatchReference) -> Processor:
         limits = reference.limits
         now_ms = max(int(state.get(_TIME) or 0), record.timestamp_ms)
         if record.value is None:
-            return _forgotten(state, _name(record.key), now_ms, limits)
+            return _forgotten(state, text(record.key or b""), now_ms, limits)
         match attributes(record.headers).get("type"):
             case kind if kind == STATUS:
                 status = parse(FeedStatus, record.value)
@@ -177,13 +177,6 @@ def _alarm(name: str, kind: str, what: Wanted, *, active: bool, raised_ms: int, 
         carried={},
         extensions={"kind": kind},
     )
-
-
-def _name(key: bytes | None) -> str:
-    try:
-        return (key or b"").decode()
-    except UnicodeDecodeError:
-        raise Rejected(Code.RECORD_INVALID, "the key of a tombstone is no feed's name") from None
 
 
 def _forgotten(state: State, key: str, now_ms: int, limits: Limits) -> Outcome:

@@ -25,8 +25,7 @@ CANCELLED: Final = ("CANCELLED", "WITHDRAWN")
 
 
 def translate_for(settings: CprSettings) -> Callable[[Document], Translation]:
-    """The translation of this centre's forms. Misconfigured for an unknown time zone."""
-    zone(settings.zone)
+    """The translation of this centre's forms."""
     return lambda document: translate(document, settings)
 
 

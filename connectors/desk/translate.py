@@ -20,8 +20,7 @@ DESCRIPTION = 60_000
 
 
 def translate_for(settings: DeskSettings) -> Callable[[Document], Translation]:
-    """The translation of this desk's entries. Misconfigured for an unknown time zone."""
-    zone(settings.zone)
+    """The translation of this desk's entries."""
     return lambda document: translate(document, settings)
 
 

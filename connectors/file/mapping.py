@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from connectors.kits.local_time import ISO, zone
+from connectors.kits.local_time import ISO, ZoneName
 from schemas.errors import Code, Misconfigured
 from schemas.place import Obtained, Place
 from schemas.report import Telling
@@ -52,19 +52,11 @@ class Time(_Part):
     column: str
     format: str = ISO
     """`iso` or a `strptime` format."""
-    zone: str
+    zone: ZoneName
     """IANA name; for times without an offset."""
     earliest: str = "1970-01-01"
     latest: str = "2200-01-01"
     """Local times outside these are no times of this file (one wrong future time would move a `records` clock)."""
-
-    @field_validator("zone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        try:
-            return zone(name).key
-        except Misconfigured as error:
-            raise ValueError(error.detail) from None
 
 
 class Point(_Part):

@@ -5,11 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from ops.console.board import CLOSED
-
-WARSAW: Final = ZoneInfo("Europe/Warsaw")
+from ops.console.tables import WARSAW, table
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +64,15 @@ def sheet(
     live = [view for view in views if view["state"] not in CLOSED]
     live.sort(key=lambda view: (view["urgency"] != "urgent", view["opened_at"]))
     local = now.astimezone(WARSAW)
-    head = "".join(f"<th>{heading}</th>" for heading in words.headings)
-    rows = "".join(_row(view, categories.get(view["category"], {}).get(language), words, local) for view in live)
-    table = f'<table class="list"><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-    return words.title, f"<h1>{words.title}: {len(live)}</h1><p>{html.escape(name)}, {local:%Y-%m-%d %H:%M}</p>{table}"
+    rows = [_cells(view, categories.get(view["category"], {}).get(language), words, local) for view in live]
+    head = f"<h1>{words.title}: {len(live)}</h1><p>{html.escape(name)}, {local:%Y-%m-%d %H:%M}</p>"
+    return words.title, head + table(words.headings, rows, "list")
 
 
-def _row(view: Mapping[str, Any], kind: str | None, words: Words, now: datetime) -> str:
+def _cells(view: Mapping[str, Any], kind: str | None, words: Words, now: datetime) -> tuple[str, ...]:
     """The day is written only where it is not the sheet's own."""
     opened = datetime.fromisoformat(view["opened_at"]).astimezone(WARSAW)
-    cells = (
+    return (
         words.urgent if view["urgency"] == "urgent" else words.ordinary,
         kind or view["category"],
         view["place"]["line"] or "–",
@@ -84,4 +81,3 @@ def _row(view: Mapping[str, Any], kind: str | None, words: Words, now: datetime)
         f"{opened:%H:%M:%S}" if opened.date() == now.date() else f"{opened:%Y-%m-%d %H:%M:%S}",
         view["id"][:8],
     )
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"

@@ -4,11 +4,11 @@ import html
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 import orjson
 
-WARSAW: Final = ZoneInfo("Europe/Warsaw")
+from ops.console.tables import WARSAW, table
+
 HEADINGS: Final = ("Czas / time", "Gdzie / where", "Co / what", "Dla / for", "Numer / id")
 
 
@@ -28,18 +28,14 @@ def way(found: Mapping[str, Any]) -> str:
         )
         for one in found.get("records", ())
     ]
-    rows = "".join(
-        _row(*line) for line in sorted([*journal, *records], key=lambda line: datetime.fromisoformat(line[0]))
-    )
-    head = "".join(f"<th>{heading}</th>" for heading in HEADINGS)
+    lines = sorted([*journal, *records], key=lambda line: datetime.fromisoformat(line[0]))
     cut = "<p>Pokazano tylko początek / only the beginning is shown</p>" if found.get("cut") else ""
     everything = html.escape(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
     title = f"<h1>{html.escape(str(found.get('kind', '')))} {html.escape(str(found.get('id', '')))}</h1>"
-    table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-    return f"{title}{table}{cut}<details><summary>JSON</summary><pre>{everything}</pre></details>"
+    rows = table(HEADINGS, ((_time(at), *rest) for at, *rest in lines))
+    return f"{title}{rows}{cut}<details><summary>JSON</summary><pre>{everything}</pre></details>"
 
 
-def _row(at: str, where: str, what: str, whom: str, id: str) -> str:
+def _time(at: str) -> str:
     local = datetime.fromisoformat(at).astimezone(WARSAW)
-    cells = (f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d}", where, what, whom, id)
-    return "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>"
+    return f"{local:%Y-%m-%d %H:%M:%S}.{local.microsecond // 1000:03d}"

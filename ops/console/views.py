@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemas.feed import Alarm, FeedStatus, Figure
+from schemas.feed import Alarm, FeedStatus, Figure, said_of
 from schemas.incident import Explanation, IncidentSummary
 from schemas.notice import Notice
 from schemas.place import Place
@@ -113,7 +113,7 @@ def alarm(told: Alarm) -> View:
 def feed(status: FeedStatus) -> View:
     """A feed with what its age is counted from."""
     return {
-        "id": f"{status.feed}@{status.node}",
+        "id": said_of(status.feed, status.node),
         "feed": status.feed,
         "system": status.system,
         "state": status.state.value,

@@ -195,6 +195,19 @@ def test_a_report_crosses_an_incident_on_its_way_back(last):
     assert country.territory.summary(incident_id).reports == 2
 
 
+def test_a_forwarded_report_of_a_known_thread_says_so():
+    """The thread leads to the incident that its sender named: the thread is why, and nobody called again."""
+    country = Country()
+    incident_id = incident_of(country.put(report("one")))
+    handed_over(country, incident_id)
+    country.put(report("two", thread="one"))
+    handed_over(country, incident_id, UNIT, THERE)
+    handed_over(country, incident_id)
+    (fact,) = country.put(report("three", thread="one"))
+    assert fact.unit == THERE
+    assert [evidence.value for evidence in fact.change.explanation.evidence] == ["thread"]
+
+
 def test_not_received_in_time(territory, incident_id):
     """Nobody receives for two minutes: the sender is told; taking it back clears the flag."""
     territory.put(command("go", "hand-over", incident_id, to_unit=THERE))
