@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 import structlog
 
+from connectors.crash_points import Hook
 from connectors.journal_reader import Fault, JournalReader, RowIds
 from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
@@ -51,11 +52,16 @@ class Journal:
     """
 
     def __init__(
-        self, path: Path, installation: bytes, limits: Limits | None = None, clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        installation: bytes,
+        limits: Limits | None = None,
+        clock: Callable[[], float] = time.time,
+        hook: Hook | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._ids_key = derive(installation, "ids")
-        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock)
+        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock, hook)
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -111,7 +117,7 @@ class Journal:
         After the first that is refused all later ones are refused too. Unavailable when the disk failed; and
         (`overloaded`) when it is too slow, for sources that are no emergency ones.
         """
-        named = [self._named(entry) for entry in entries]
+        named = [self.named(entry) for entry in entries]
         size = sum(len(entry.body) for entry in entries)
         ordinary = not all(entry.emergency for entry in entries)
         if ordinary and self._waiting_bytes and self._waiting_bytes + size > _WAITING_BYTES:
@@ -158,7 +164,8 @@ class Journal:
         """Copy the journal as it stands to a new file, while it is being written."""
         await self._read(lambda reader: reader.backup(target))
 
-    def _named(self, entry: Entry) -> Named:
+    def named(self, entry: Entry) -> Named:
+        """The entry with the document id and the digest that it gets or has. Nothing is written."""
         digest = digest_of(entry.body)
         return document_id(self._ids_key, entry.far_system, digest.hex(), entry.occurrence), digest, entry
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connectors.crash_points import SYNCED, WRITTEN, Hook
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
 from connectors.journal_sql import Note, held, insert, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
@@ -73,8 +74,15 @@ class _New:
 class JournalStore:
     """The writer's end of one journal file. Used by one thread only; a second process is refused."""
 
-    def __init__(self, path: Path, body_key: bytes, limits: Limits, clock: Callable[[], float] = time.time) -> None:
-        self._path, self._limits, self._clock = path, limits, clock
+    def __init__(
+        self,
+        path: Path,
+        body_key: bytes,
+        limits: Limits,
+        clock: Callable[[], float] = time.time,
+        hook: Hook | None = None,
+    ) -> None:
+        self._path, self._limits, self._clock, self._hook = path, limits, clock, hook
         self._cipher = AESGCM(body_key)
         self._lock = _locked(path)
         self._db: sqlite3.Connection | None = None
@@ -108,7 +116,9 @@ class JournalStore:
             answers = self._append(db, groups, new)
             for item in notes:
                 note(db, item)
+            self._pass(WRITTEN, new)
             db.execute("COMMIT")
+            self._pass(SYNCED, new)
             self.last_row, self._chain = new.row, new.chain
             self._since_measured += new.bytes
         except sqlite3.Error as error:
@@ -126,6 +136,10 @@ class JournalStore:
                 # What was committed is durable all the same; the file is opened and measured anew for the next.
                 self._drop()
         return answers
+
+    def _pass(self, point: str, new: _New) -> None:
+        if self._hook is not None and new.documents:
+            self._hook(point)
 
     def close(self) -> None:
         """Fold the write-ahead log in and give the file back."""

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
 
+from connectors.crash_points import PRODUCED, Hook
 from connectors.ending import ended
 from connectors.journal import Journal
 from connectors.journal_rows import JournalRow, Mark, StoredKey, Verdict
@@ -53,9 +54,10 @@ class Publisher:
         make_producer: Callable[[], Producer],
         prefix: str,
         window_rows: int = WINDOW_ROWS,
+        hook: Hook | None = None,
     ) -> None:
         self._journal, self._prepare, self._too_large = journal, prepare, too_large
-        self._make_producer, self._prefix = make_producer, prefix
+        self._make_producer, self._prefix, self._hook = make_producer, prefix, hook
         self._window = Window(window_rows, WINDOW_BYTES)
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._started_ms: dict[int, float] = {}
@@ -176,6 +178,8 @@ class Publisher:
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             prepared = await self._set_aside(prepared)
             await self._send_all(producer, prepared)
+        if self._hook is not None:
+            self._hook(PRODUCED)
 
     async def _send_all(self, producer: Producer, prepared: Prepared) -> None:
         waiting = [

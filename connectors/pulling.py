@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from connectors.contract import Batch, Document, Refused, Source
+from connectors.crash_points import BEFORE_REPLY
 from connectors.feeds import Feed
 from connectors.journal_rows import Stored
 from schemas.errors import Code, Denied, SztabError, Unavailable
@@ -126,4 +127,5 @@ class Pulling:
         settled = await self._runner.settle(self._feed, document, answer, seconds)
         self._cursor = document.cursor or self._cursor
         if batch.settle:
+            self._runner.passes(BEFORE_REPLY)
             await batch.settle(document, settled)

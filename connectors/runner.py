@@ -7,13 +7,14 @@ metrics.
 import asyncio
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Final
 
 import structlog
 from prometheus_client import CollectorRegistry
 
 from connectors.contract import Accepted, Connector, Document, Held, Refused, Settled, SourceSettings, Translation
+from connectors.crash_points import BEFORE_JOURNAL, BEFORE_REPLY, Hook
 from connectors.ending import ended
 from connectors.feeds import Feed
 from connectors.identity import Identity
@@ -39,7 +40,11 @@ WAITING: Final = 4_000
 
 
 class Runner:
-    """The sources of one node over one journal. `add` them, `await start()`, hand in documents, `await stop()`."""
+    """The sources of one node over one journal. `add` them, `await start()`, hand in documents, `await stop()`.
+
+    `hook` and `answer_before_journal` are for tests and the fault harness alone (see `crash_points`): the second is a
+    build without our first promise, which the harness must convict.
+    """
 
     def __init__(
         self,
@@ -51,10 +56,12 @@ class Runner:
         prefix: str,
         registry: CollectorRegistry,
         back_off_seconds: Sequence[float] = (1.0, 2.0, 5.0, 10.0, 30.0),
+        hook: Hook | None = None,
+        answer_before_journal: bool = False,
     ) -> None:
         self.node, self.journal = node, journal
         self.identity = identity
-        self.publisher = Publisher(journal, self._prepare, self._too_large, make_producer, prefix)
+        self.publisher = Publisher(journal, self._prepare, self._too_large, make_producer, prefix, hook=hook)
         self.feeds: dict[str, Feed] = {}
         self._metrics = IntakeMetrics(registry)
         self._metrics.watch(
@@ -65,6 +72,8 @@ class Runner:
         self._tasks: list[asyncio.Task[None]] = []
         self._unsaid: dict[str, Feed] = {}
         self._waiting = 0
+        self._hook, self._answer_first = hook, answer_before_journal
+        self._behind: set[asyncio.Task[Settled]] = set()
 
     def add(self, connector: Connector, settings: SourceSettings) -> None:
         """Take a source instance in, before `start`. Misconfigured when its name is taken."""
@@ -96,7 +105,7 @@ class Runner:
 
     async def stop(self, seconds: float = 5.0) -> None:
         """Stop sources, say so, publish what can be within the time. What is left is published at the next start."""
-        await ended(self._tasks)
+        await ended([*self._tasks, *self._behind])
         self._tasks = []
         for feed in self.feeds.values():
             await self.become(feed, FeedState.STOPPED)
@@ -117,15 +126,44 @@ class Runner:
         started = time.monotonic()
         self._waiting += 1
         try:
-            answer = (await self._append(feed, (document,)))[0]
-            if isinstance(answer, SztabError):
-                raise answer
-            settled = await self.settle(feed, document, answer, BROKER_SECONDS, not_read)
+            settled = await self._taken(feed, document, not_read)
         finally:
             self._waiting -= 1
+        self.passes(BEFORE_REPLY)
         held = settled.held.value if isinstance(settled, Accepted) else "quarantine"
         self._metrics.answered(held, time.monotonic() - started)
         return settled
+
+    async def _taken(self, feed: Feed, document: Document, not_read: Rejected | None) -> Settled:
+        keeping = self._kept(feed, document, not_read)
+        return self._promised(feed, document, keeping) if self._answer_first else await keeping
+
+    async def _kept(self, feed: Feed, document: Document, not_read: Rejected | None) -> Settled:
+        answer = (await self._append(feed, (document,)))[0]
+        if isinstance(answer, SztabError):
+            raise answer
+        return await self.settle(feed, document, answer, BROKER_SECONDS, not_read)
+
+    def _promised(self, feed: Feed, document: Document, keeping: Coroutine[object, object, Settled]) -> Settled:
+        """The lie of `answer_before_journal`: yes at once, with the ids that it will have; then the journal."""
+        entry = feed.entry(document.body, document.content_type, document.occurrence, None, document.context)
+        named, digest, _ = self.journal.named(entry)
+        stored = Stored(0, named, digest.hex(), round(time.time() * 1000), RowState.RECEIVED, None, repeated=False)
+        prepared, _, _ = self._translated(feed, stored, document, None)
+        task = asyncio.ensure_future(keeping)
+        self._behind.add(task)
+        task.add_done_callback(self._let_go)
+        return Accepted(named, Held.JOURNAL, prepared.report_ids, prepared.findings, repeated=False)
+
+    def _let_go(self, task: "asyncio.Task[Settled]") -> None:
+        self._behind.discard(task)
+        if not task.cancelled():
+            task.exception()
+
+    def passes(self, point: str) -> None:
+        """Tell the hook of a test, if there is one, that this moment has come."""
+        if self._hook is not None:
+            self._hook(point)
 
     async def append(self, feed: Feed, documents: Sequence[Document]) -> list[Stored | SztabError]:
         """Make documents of a pulled source durable, in order; after the first refused one all are."""
@@ -162,6 +200,7 @@ class Runner:
 
     async def _append(self, feed: Feed, documents: Sequence[Document]) -> list[Stored | SztabError]:
         entries = [feed.entry(one.body, one.content_type, one.occurrence, one.cursor, one.context) for one in documents]
+        self.passes(BEFORE_JOURNAL)
         try:
             answers = await self.journal.append_all(entries)
         except Unavailable as error:

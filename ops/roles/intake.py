@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from connectors.commands import CONNECTOR as COMMANDS
 from connectors.commands.settings import CommandsSettings
 from connectors.contract import Document, Settled
+from connectors.crash_points import Hook
 from connectors.identity import Identity
 from connectors.journal import Journal
 from connectors.journal_store import Limits
@@ -43,11 +44,16 @@ STOP_SHARE: Final = 0.5
 log = structlog.get_logger()
 
 
-async def run(settings: Settings) -> None:
-    """Take documents until cancelled. It is ready when the journal is open and has room, whether a broker is there."""
+async def run(settings: Settings, hook: Hook | None = None, *, answer_before_journal: bool = False) -> None:
+    """Take documents until cancelled. It is ready when the journal is open and has room, whether a broker is there.
+
+    `hook` and `answer_before_journal` are the fault harness's (see `Runner`); nothing else passes them.
+    """
     metrics, outcomes = Metrics(), Outcomes()
     async with AsyncExitStack() as stack:
-        runner = await stack.enter_async_context(running(settings, metrics))
+        runner = await stack.enter_async_context(
+            running(settings, metrics, hook, answer_before_journal=answer_before_journal)
+        )
         desk = CommandDesk(_commands(runner), runner.identity.command_id, outcomes)
         gate = Gate(settings.accounts)
         pushed = listener(runner, gate)
@@ -67,11 +73,13 @@ async def run(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Runner]:
+async def running(
+    settings: Settings, metrics: Metrics, hook: Hook | None = None, *, answer_before_journal: bool = False
+) -> AsyncIterator[Runner]:
     """A runner over this node's journal with every configured source, started; stopped within the time for it."""
     runtime.prepare(settings)
     key = installation_key(runtime.key_file(settings))
-    journal = Journal(runtime.journal_file(settings), key, _limits(settings))
+    journal = Journal(runtime.journal_file(settings), key, _limits(settings), hook=hook)
     await journal.start()
     keys = ThreadKeys(runtime.journal_file(settings), key)
     runner = Runner(
@@ -82,6 +90,8 @@ async def running(settings: Settings, metrics: Metrics) -> AsyncIterator[Runner]
         make_producer=lambda: kafka.cluster(settings).producer(),
         prefix=settings.installation.prefix,
         registry=metrics.registry,
+        hook=hook,
+        answer_before_journal=answer_before_journal,
     )
     try:
         for one in settings.sources:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from connectors.contract import Accepted, Connector, Document, Refused, SourceSettings, Told, Translation
 from connectors.cpr import CONNECTOR as CPR
 from connectors.cpr.settings import CprSettings
+from connectors.crash_points import Hook
 from connectors.identity import Identity
 from connectors.journal import Journal
 from connectors.journal_store import Limits
@@ -42,10 +43,17 @@ class Node:
 
 @asynccontextmanager
 async def node(
-    folder: Path, broker: FakeBroker, connector: Connector = CPR, limits: Limits | None = None, **settings
+    folder: Path,
+    broker: FakeBroker,
+    connector: Connector = CPR,
+    limits: Limits | None = None,
+    hook: Hook | None = None,
+    *,
+    answer_before_journal: bool = False,
+    **settings,
 ) -> AsyncIterator[Node]:
     """A node that runs for as long as the context."""
-    journal = Journal(folder / "journal.db", KEY, limits)
+    journal = Journal(folder / "journal.db", KEY, limits, hook=hook)
     await journal.start()
     keys = ThreadKeys(folder / "journal.db", KEY)
     registry = CollectorRegistry()
@@ -57,6 +65,8 @@ async def node(
         prefix="t.",
         registry=registry,
         back_off_seconds=(0.01,),
+        hook=hook,
+        answer_before_journal=answer_before_journal,
     )
     told = {"name": "cpr"} | settings
     runner.add(connector, CprSettings(**told) if connector is CPR else SourceSettings(**told))
