@@ -6,7 +6,7 @@ Times are wall-clock seconds since the epoch unless a name says `_ms`.
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -249,7 +249,7 @@ def load(file: Path) -> Evidence:
     return Evidence(**head, **gathered(map(_row, values)))
 
 
-def gathered(rows: Iterable[Row]) -> dict[str, list[Any]]:
+def gathered(rows: Iterable[Row]) -> dict[str, Any]:
     """Rows by the name of the evidence's list that holds them."""
     kinds = dict(zip(_ROWS.values(), _LISTS, strict=True))
     found: dict[str, list[Any]] = {name: [] for name in _LISTS}
@@ -259,7 +259,7 @@ def gathered(rows: Iterable[Row]) -> dict[str, list[Any]]:
 
 
 def _line(row: Row) -> bytes:
-    return orjson.dumps({"type": type(row).__name__, **asdict(row)}) + b"\n"
+    return orjson.dumps({"type": type(row).__name__, **{one: getattr(row, one) for one in row.__slots__}}) + b"\n"
 
 
 def _row(value: dict[str, Any]) -> Row:
