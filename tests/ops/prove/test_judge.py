@@ -204,3 +204,29 @@ def test_routine_before_a_waiting_urgent_one_is_told():
     spoilt = judge(replace(LARGE, effects=late))
     assert spoilt.urgent_overtaken == 1
     assert routine.delivery_id in spoilt.ids["urgent_overtaken"][0]
+
+
+def _arrival(**wanted):
+    """An applied arrival, its report and fact."""
+    one = next(one for one in LARGE.effects if one.applied and one.kind == "IncidentOpened")
+    return replace(one, at=START + 1000, **wanted)
+
+
+def test_one_report_by_two_deliveries_is_doubled():
+    """A recipient that took a report under two delivery ids has it twice, and one of them follows from no fact."""
+    told = judge(replace(LARGE, effects=[*LARGE.effects, _arrival(delivery_id="another")]))
+    assert told.doubled == 1
+    assert told.ids["unexpected"] == ("delivery another",)
+
+
+def test_two_changes_may_share_a_sequence():
+    """An effect as old as the last one is no inversion; an older one is."""
+    again = _arrival(kind="StateChanged", delivery_id="another")
+    highest = max(
+        one.sequence
+        for one in LARGE.effects
+        if one.applied and (one.subject_id, one.recipient) == (again.subject_id, again.recipient)
+    )
+    same, older = replace(again, sequence=highest), replace(again, sequence=highest - 1)
+    assert judge(replace(LARGE, effects=[*LARGE.effects, same])).order_inversions == 0
+    assert judge(replace(LARGE, effects=[*LARGE.effects, older])).order_inversions == 1
