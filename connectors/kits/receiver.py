@@ -76,6 +76,18 @@ class Receiver:
         """Where to POST, once started."""
         return f"http://127.0.0.1:{self._port}/hook"
 
+    @property
+    def port(self) -> int:
+        """Where it listens, once started."""
+        return self._port
+
+    def routes(self) -> list[web.RouteDef]:
+        """What it serves beside the hook, for those who add to it."""
+        return []
+
+    def answered(self, mark: str, body: bytes, status: int, *, kept: bool) -> None:
+        """A genuine request of that id is about to be answered so (status 0: not rightly), for those who record."""
+
     def next_moods(self, moods: Iterable[Mood]) -> None:
         """Answer the next messages so, one each."""
         self.moods.extend(moods)
@@ -85,6 +97,7 @@ class Receiver:
         app = web.Application(client_max_size=8 * 1024 * 1024)
         app.router.add_post("/hook", self._take)
         app.router.add_route("*", "/elsewhere", self._elsewhere)
+        app.router.add_routes(self.routes())
         self._over.clear()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
@@ -117,7 +130,9 @@ class Receiver:
         refusal = _REFUSALS.get(mood)
         if refusal is not None:
             status, headers = refusal
+            self.answered(mark, body, status, kept=False)
             return web.Response(status=status, headers=headers)
+        self.answered(mark, body, _STATUS.get(mood, 0), kept=True)
         self._keep(mark, body)
         return await self._odd(request, mood) or web.json_response({"reference": f"far-{mark[:8]}"})
 
@@ -144,6 +159,8 @@ class Receiver:
         return None
 
 
+_STATUS: Final = {Mood.GOOD: 200, Mood.LOSE: 500, Mood.BABBLE: 200}
+"""What is answered by a far side that has the message; no right answer for the others."""
 _REFUSALS: Final[dict[Mood, tuple[int, dict[str, str]]]] = {
     Mood.DOWN: (503, {}),
     Mood.BUSY: (429, {"Retry-After": "1"}),

@@ -2,8 +2,8 @@
 
 import asyncio
 import gc
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 import structlog
 
@@ -18,6 +18,7 @@ from schemas.errors import Code, Misconfigured, SztabError
 from streams.contract import Processor
 from streams.leaving import Leaving
 from streams.shell import Shell
+from streams.shell_settings import ShellSettings
 from streams.ticker import Ticker
 
 ROLE: Final = "streams"
@@ -27,12 +28,20 @@ LOOK_SECONDS: Final = 1.0
 
 log: Final = structlog.get_logger("ops.roles.streams")
 
+T = TypeVar("T")
+ShellChange = Callable[[ShellSettings], ShellSettings]
+ProcessorChange = Callable[[Processor], Processor]
+
+
+def as_it_is(one: T) -> T:
+    """What every worker runs that is not under attack."""
+    return one
+
 
 class Running:
     """One processor with its shell and its ticker."""
 
-    def __init__(self, settings: Settings, processor: Processor, metrics: Metrics, worker: int) -> None:
-        told = kafka.shell_settings(settings, processor, worker)
+    def __init__(self, told: ShellSettings, processor: Processor, metrics: Metrics) -> None:
         self.observer: Final = ShellMetrics(metrics, processor)
         self.shell: Final = Shell(processor, told, self.observer)
         self.ticker: Final = Ticker(processor, self.shell, told)
@@ -68,17 +77,26 @@ class Running:
         await asyncio.Event().wait()
 
 
-async def run(settings: Settings, only: Sequence[str] = (), worker: int = 1) -> None:
+async def run(
+    settings: Settings,
+    only: Sequence[str] = (),
+    worker: int = 1,
+    shell: ShellChange = as_it_is,
+    processor: ProcessorChange = as_it_is,
+) -> None:
     """Run the processors (`only` those of these names) until cancelled.
 
     `worker` tells apart several of these processes on one node: each has its own static membership. Misconfigured for
-    a name that is no processor, and for mistakes in the reference data, before anything is read.
+    a name that is no processor, and for mistakes in the reference data, before anything is read. `shell` and
+    `processor` are for proofs alone: what they attack a worker with.
     """
     found = references(settings)
     chosen = _chosen(processors(found), only)
     log.info("reference_data", **found.versions)
     metrics = Metrics()
-    running = [Running(settings, one, metrics, worker) for one in chosen]
+    running = [
+        Running(shell(kafka.shell_settings(settings, one, worker)), processor(one), metrics) for one in chosen
+    ]
     lags = SeparateLags(kafka.cluster(settings))
     silence = _silence(settings, running, lags)
 

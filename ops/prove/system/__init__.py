@@ -1,1 +1,1 @@
-"""The proof of the whole installation: load, faults, recipients that record, and a judgement over their records."""
+"""A whole installation under attack: what was accepted must end delivered or in quarantine, once. See `sztab prove`."""

@@ -211,7 +211,7 @@ def read(file: Path) -> Iterator[Row]:
     ValueError for any other line that is no row: evidence with holes proves nothing.
     """
     for value in lines(file):
-        yield _row(value)
+        yield row(value)
 
 
 def lines(file: Path) -> Iterator[dict[str, Any]]:
@@ -246,7 +246,7 @@ def load(file: Path) -> Evidence:
     if head.pop("type", None) != "Evidence":
         raise ValueError(f"{file}: does not begin with the head of an evidence")
     head["superseded"] = frozenset(head["superseded"])
-    return Evidence(**head, **gathered(map(_row, values)))
+    return Evidence(**head, **gathered(map(row, values)))
 
 
 def gathered(rows: Iterable[Row]) -> dict[str, Any]:
@@ -262,7 +262,8 @@ def _line(row: Row) -> bytes:
     return orjson.dumps({"type": type(row).__name__, **{one: getattr(row, one) for one in row.__slots__}}) + b"\n"
 
 
-def _row(value: dict[str, Any]) -> Row:
+def row(value: dict[str, Any]) -> Row:
+    """The row of an object of `lines`. ValueError for a type that is no row's."""
     told = dict(value)
     kind = _ROWS.get(told.pop("type", ""))
     if kind is None:

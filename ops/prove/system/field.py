@@ -1,0 +1,293 @@
+"""The field of a proof: three real brokers, two intake nodes, workers, deliver and recipients, each a process.
+
+    field = await Field.prepare(folder, shape); ...; await field.close()
+
+A process that dies by itself is started again, as `sztab run all` does; what a fault stopped stays stopped until the
+fault starts it. Every process is ended by its id.
+"""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import aiohttp
+import orjson
+
+from connectors.webhook.lab import WebhookLab
+from ops import kafka, runtime
+from ops import settings as settings_module
+from ops.broker import EmbeddedKafka
+from ops.prove.cluster_io import CLEANING
+from ops.prove.system.configured import RECIPIENTS, Shape, written
+from ops.prove.system.history import Strike
+from ops.prove.system.role import ENVIRONMENT, Told
+from ops.provision_cli import provision_installation
+from ops.reading import Cluster
+from ops.settings import Settings
+from schemas.errors import Code, Unavailable
+from schemas.privacy import installation_key
+
+TERM_SECONDS: Final = 20.0
+READY_SECONDS: Final = 90.0
+RESTART_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.05
+BLOCKED_SECONDS: Final = 60.0
+"""How long SIGUSR1 blocks a worker's event loop: longer than any worker may stand still."""
+NODES: Final = (1, 2)
+
+
+@dataclass(slots=True)
+class Child:
+    """One process of the field: how it is started, and whether it is started again when it ends."""
+
+    name: str
+    told: Told
+    process: subprocess.Popen[bytes] | None = None
+    kept: bool = True
+
+    @property
+    def pid(self) -> int | None:
+        """Its process id while it runs."""
+        return self.process.pid if self.process is not None and self.process.poll() is None else None
+
+
+class Field:
+    """One installation under attack. Made by `prepare`."""
+
+    def __init__(self, folder: Path, shape: Shape, off: tuple[str, ...]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder: Final = folder
+        self.shape: Final = shape
+        self.prefix: Final = f"p{uuid.uuid4().hex[:8]}."
+        self.kafka: Final = EmbeddedKafka(folder / "brokers", 3, extra={**CLEANING, **shape.brokers})
+        self.children: Final[dict[str, Child]] = {}
+        self.configs: Final[dict[int, Path]] = {}
+        self.exits: Final[Counter[str]] = Counter()
+        self.strikes: Final[list[Strike]] = []
+        self._off = off
+        self._keys: Final = {name: WebhookLab().keys for name in RECIPIENTS}
+        self._settings: Final[dict[Path, Settings]] = {}
+        self._keeper: asyncio.Task[None] | None = None
+
+    # Beginning and end
+
+    @classmethod
+    async def prepare(cls, folder: Path, shape: Shape, off: tuple[str, ...] = ()) -> "Field":
+        """Bring everything up and wait until it is ready. Unavailable naming the log of what is not."""
+        field = cls(folder, shape, off)
+        try:
+            await asyncio.to_thread(field.kafka.up)
+            for name in RECIPIENTS:
+                await field.start_recipient(name)
+            receivers = {name: (f"http://127.0.0.1:{field.port(name)}/hook", field._keys[name]) for name in RECIPIENTS}
+            for node in NODES:
+                field.configs[node] = written(
+                    folder / f"node-{node}", node, field.prefix, field.bootstrap, receivers, shape
+                )
+            field._share_key()
+            await asyncio.to_thread(provision_installation, field.settings(), dry_run=False)
+            field._keeper = asyncio.create_task(field._keep())
+            for told in field._roles():
+                field.start(_name(told), told)
+            await field.ready()
+        except BaseException:
+            await field.close()
+            raise
+        return field
+
+    async def close(self) -> None:
+        """End everything. Also twice, also half prepared."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+        for child in self.children.values():
+            child.kept = False
+            if child.pid is not None:
+                os.kill(child.pid, signal.SIGKILL)
+                os.kill(child.pid, signal.SIGCONT)
+            if child.process is not None:
+                await asyncio.to_thread(child.process.wait)
+        await asyncio.to_thread(self.kafka.down, 0)
+
+    def _roles(self) -> list[Told]:
+        first = str(self.configs[1])
+        intakes = [Told(str(self.configs[node]), "intake", off=self._off) for node in NODES]
+        workers = [
+            Told(first, "streams", worker, off=self._off, raises=True, blocked_seconds=BLOCKED_SECONDS)
+            for worker in range(1, self.shape.workers + 1)
+        ]
+        return [*intakes, *workers, *(Told(first, role) for role in self.shape.roles)]
+
+    def _share_key(self) -> None:
+        """Both nodes are one installation: the same document has the same ids at both."""
+        first, second = (runtime.key_file(self.settings(node)) for node in NODES)
+        for node in NODES:
+            runtime.prepare(self.settings(node))
+        installation_key(first)
+        shutil.copy2(first, second)
+
+    # What the harness asks
+
+    @property
+    def bootstrap(self) -> str:
+        """Addresses at which clients reach the brokers."""
+        return self.kafka.bootstrap_servers
+
+    def settings(self, node: int = 1) -> Settings:
+        """A node's settings."""
+        return self._loaded(self.configs[node])
+
+    def _loaded(self, config: Path) -> Settings:
+        if config not in self._settings:
+            self._settings[config] = settings_module.load(config)
+        return self._settings[config]
+
+    def cluster(self) -> Cluster:
+        """For reading topics."""
+        return kafka.cluster(self.settings())
+
+    def key(self) -> bytes:
+        """The installation's key."""
+        return installation_key(runtime.key_file(self.settings()))
+
+    def intakes(self) -> list[str]:
+        """Addresses of the intake nodes, as they announced them last."""
+        found = [runtime.running(self.settings(node), "intake") for node in NODES]
+        return [one.url for one in found if one is not None]
+
+    def port(self, recipient: str) -> int:
+        """Where a recipient listens."""
+        return int(self.effects_file(recipient).with_suffix(".port").read_text("ascii"))
+
+    def effects_file(self, recipient: str) -> Path:
+        """Where a recipient writes down what it gets."""
+        return self.folder / f"effects-{recipient}.jsonl"
+
+    def log_file(self, name: str) -> Path:
+        """Where a process writes."""
+        return self.folder / f"{name}.log"
+
+    # Processes
+
+    def start(self, name: str, told: Told) -> Child:
+        """Start a role; it is started again when it ends by itself, then with nothing armed."""
+        process = self._launched(name, "role", told.environment())
+        self.children[name] = child = Child(name, replace(told, armed=None), process)
+        return child
+
+    def _launched(self, name: str, module: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", f"ops.prove.system.{module}"]
+        with self.log_file(name).open("ab") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment)
+
+    async def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
+        """Send the signal; for one that ends, wait for the end. It stays down until `start` or `again`."""
+        child = self.children[name]
+        ends = how in {signal.SIGKILL, signal.SIGTERM}
+        child.kept = child.kept and not ends
+        if child.pid is not None:
+            os.kill(child.pid, how)
+        if ends and child.process is not None:
+            try:
+                await asyncio.to_thread(child.process.wait, TERM_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.exits["hung"] += 1
+                child.process.kill()
+                await asyncio.to_thread(child.process.wait)
+        self.struck(name, how.name)
+
+    def again(self, name: str, **changes: Any) -> Child:
+        """Start a role that was killed; `changes` of what it is told."""
+        return self.start(name, replace(self.children[name].told, **changes))
+
+    async def ended(self, name: str, seconds: float) -> bool:
+        """Wait until the present process of that name is gone; False when it still runs."""
+        child, deadline = self.children[name], time.monotonic() + seconds
+        while self.children[name] is child and child.pid is not None:
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        return True
+
+    async def _keep(self) -> None:
+        while True:
+            for name, child in list(self.children.items()):
+                if child.kept and child.process is not None and child.process.poll() is not None:
+                    self.exits[f"{name} {child.process.returncode}"] += 1
+                    self.struck(name, f"ended {child.process.returncode}")
+                    child.kept = False
+                    await asyncio.sleep(RESTART_SECONDS)
+                    self.again(name)
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def start_recipient(self, name: str) -> None:
+        """Start a recipient, again on its old port; returns when it listens."""
+        port_file = self.effects_file(name).with_suffix(".port")
+        port = self.port(name) if port_file.exists() else 0
+        port_file.unlink(missing_ok=True)
+        told = {"name": name, "keys": self._keys[name], "port": port, "file": str(self.effects_file(name))}
+        process = self._launched(name, "recipient", {ENVIRONMENT: orjson.dumps(told).decode()})
+        self.children[name] = Child(name, Told("", "recipient"), process, kept=False)
+        deadline = time.monotonic() + READY_SECONDS
+        while not port_file.exists() or not port_file.read_text("ascii").endswith("\n"):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Unavailable(Code.FAR_SIDE_UNAVAILABLE, f"{name} did not start; see {self.log_file(name)}")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def mood(self, recipient: str, mood: str, delay_seconds: float = 0.0) -> None:
+        """How a recipient answers from now on."""
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(
+                f"http://127.0.0.1:{self.port(recipient)}/mood", json={"mood": mood, "delay_seconds": delay_seconds}
+            ) as answer,
+        ):
+            answer.raise_for_status()
+        self.struck(recipient, mood)
+
+    def struck(self, name: str, what: str) -> None:
+        """Write down what was done to whom."""
+        self.strikes.append(Strike(time.time(), None, name, what))
+
+    # Readiness
+
+    async def ready(self, seconds: float = READY_SECONDS) -> None:
+        """Wait until every role that should run says that it is ready. Unavailable naming those that are not."""
+        deadline = time.monotonic() + seconds
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+            waiting = [child for child in self.children.values() if child.told.config]
+            while waiting:
+                waiting = [child for child in waiting if not await self._is_ready(session, child)]
+                if waiting and time.monotonic() > deadline:
+                    names = ", ".join(child.name for child in waiting)
+                    raise Unavailable(Code.FAR_SIDE_UNAVAILABLE, f"not ready: {names}; see the logs in {self.folder}")
+                await asyncio.sleep(LOOK_SECONDS * 2)
+
+    async def _is_ready(self, session: aiohttp.ClientSession, child: Child) -> bool:
+        told = child.told
+        role = told.role + (f"-{told.worker}" if told.worker != 1 else "")
+        found = runtime.running(self._loaded(Path(told.config)), role)
+        if found is None or found.pid != self.children[child.name].pid:
+            return False
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with session.get(f"{found.operation}/health/ready") as answer:
+                return answer.status == 200
+        return False
+
+
+def _name(told: Told) -> str:
+    """A role's name in the field: `intake-1`, `intake-2`, `streams-1`, `streams-2`, `deliver`."""
+    if told.role == "intake":
+        return f"intake-{Path(told.config).parent.name.removeprefix('node-')}"
+    return f"streams-{told.worker}" if told.role == "streams" else told.role
