@@ -20,7 +20,7 @@ from connectors.crash_points import Hook
 from connectors.journal_reader import Fault, JournalReader, RowIds
 from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
-from connectors.journal_store import JournalStore, Limits, Named
+from connectors.journal_store import JournalStore, Limits, Named, Synchronous
 from schemas.errors import Code, SztabError, Unavailable
 from schemas.privacy import derive
 
@@ -48,7 +48,7 @@ class Journal:
     """One intake node's journal. `await start()` before use, `await close()` after; both on the loop that uses it.
 
     Every error of the disk is Unavailable(`journal-unavailable` or `journal-full`), and the next append tries again
-    with a newly opened file: nothing is answered with yes that is not durable.
+    with a newly opened file: nothing is answered with yes that is not durable. Only tests pass `hook`, `synchronous`.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class Journal:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
         hook: Hook | None = None,
+        synchronous: Synchronous = "FULL",
     ) -> None:
         self.limits = limits or Limits()
         self._ids_key = derive(installation, "ids")
-        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock, hook)
+        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock, hook, synchronous)
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
