@@ -17,7 +17,7 @@ from typing import Final, TypeVar
 import structlog
 
 from connectors.crash_points import Hook
-from connectors.journal_reader import Fault, JournalReader, RowIds
+from connectors.journal_reader import Fault, HeldRow, JournalReader, RowIds
 from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
 from connectors.journal_store import JournalStore, Limits, Named, Synchronous
@@ -126,7 +126,7 @@ class Journal:
         return await self._put(named, (), size)
 
     async def note(self, *notes: Note) -> None:
-        """Make marks, keys or cursors durable. Unavailable when the disk failed."""
+        """Make marks, keys, decisions or cursors durable. Unavailable when the disk failed."""
         await self._put((), notes, 0)
 
     async def set_aside(self, row: int, verdict: Verdict) -> None:
@@ -140,6 +140,18 @@ class Journal:
     async def unpublished(self, after_row: int, limit: int) -> list[JournalRow]:
         """Rows that still have to reach the broker, in row order, with their bytes."""
         return await self._read(lambda reader: reader.unpublished(after_row, limit))
+
+    async def row(self, row: int) -> JournalRow | None:
+        """The row of that number; None when this journal does not have it."""
+        return await self._read(lambda reader: reader.row(row))
+
+    async def held(self) -> list[HeldRow]:
+        """Rows that a person must decide on since a restore."""
+        return await self._read(lambda reader: reader.held())
+
+    async def whole_since_ms(self) -> int:
+        """Since when the journal knows everything that this node took; 0: from the beginning."""
+        return await self._read(lambda reader: reader.whole_since_ms())
 
     async def backlog(self) -> int:
         """How many rows still have to reach the broker, by the marks."""
