@@ -170,7 +170,7 @@ def note(db: sqlite3.Connection, item: Note) -> None:
 
 
 def _mark(db: sqlite3.Connection, item: Mark) -> None:
-    """What became of a row. A published row has no verdict any more: what held it was decided on."""
+    """What became of a row."""
     values = (reports_text(item.reports), item.thread, item.verdict.to_json() if item.verdict else None, item.row)
     if item.state is RowState.HELD:
         # Its quarantine record is out. Meanwhile somebody may have decided: a released row is left alone.
@@ -180,9 +180,10 @@ def _mark(db: sqlite3.Connection, item: Mark) -> None:
             values,
         )
         return
-    verdict = "NULL" if item.state is RowState.PUBLISHED else "COALESCE(?3, verdict)"
-    text = f"UPDATE documents SET state = ?5, reports = ?1, thread = ?2, verdict = {verdict} WHERE row = ?4"  # noqa: S608
-    db.execute(text, (*values, int(item.state)))
+    db.execute(
+        "UPDATE documents SET state = ?5, reports = ?1, thread = ?2, verdict = COALESCE(?3, verdict) WHERE row = ?4",
+        (*values, int(item.state)),
+    )
 
 
 def _decide(db: sqlite3.Connection, item: Decision) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from connectors.contract import Refused
 from connectors.journal_reader import JournalReader
-from connectors.journal_rows import HELD_CODE
+from connectors.journal_rows import HELD_CODE, RowState
 from ops import runtime
 from ops.restore import restore
 from schemas.errors import Code, Rejected
@@ -119,3 +119,29 @@ async def test_a_discarded_document_sent_again_stays_refused(tmp_path: Path) -> 
         assert isinstance(again, Refused)
         assert again.code is HELD_CODE
         assert node.sent() == []
+
+
+async def test_a_row_let_go_while_its_quarantine_record_is_on_its_way(tmp_path: Path) -> None:
+    """The record's late acknowledgement does not hold the row again: it leaves behind it, and is published."""
+    lost = await disaster(tmp_path)
+    restore(lost.settings, lost.copy)
+    broker = FakeBroker(frozen=True)
+    async with intake(lost.settings, broker) as node:
+        await until(lambda: len(node.runner.publisher._sending) == 4)
+        row = (await node.runner.holding.rows())[0].row
+        await node.runner.holding.decide([row], released=True, by="me", reason="")
+        await until(lambda: not node.runner.publisher._behind.is_set())
+        await node.runner.journal.backlog()
+        assert node.sent() == []
+        broker.thaw()
+        await until(lambda: len(node.sent()) == 1 and node.runner.publisher.backlog == 0)
+
+        async def marked() -> bool:
+            found = await node.runner.journal.row(row)
+            return found is not None and found.stored.state is RowState.PUBLISHED
+
+        await until(marked)
+        found = await node.runner.journal.row(row)
+        assert found is not None
+        assert found.stored.verdict is None
+        assert len(await node.runner.holding.rows()) == 2
