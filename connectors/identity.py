@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from connectors.contract import Told, Translation
-from connectors.journal_rows import Mark, RowState, Stored, Verdict
+from connectors.journal_rows import HELD_CODE, Mark, RowState, Stored, Verdict
 from connectors.keys import ThreadKey, ThreadKeys
 from connectors.prepared import Origin, Outgoing, Prepared, traceparent
 from schemas import topics
@@ -91,7 +91,8 @@ class Identity:
             "traceparent": traceparent(stored.document_id, context),
         }
         outgoing = self._record(topics.QUARANTINE, stored.document_id, item, item.item_id, source, stored, extensions)
-        mark = Mark(stored.row, RowState.QUARANTINED, verdict=verdict)
+        held = verdict.code is HELD_CODE
+        mark = Mark(stored.row, RowState.HELD if held else RowState.QUARANTINED, verdict=verdict)
         return Prepared(stored.row, stored.received_ms, source, stored.document_id, (outgoing,), (), mark)
 
     def _event(self, about: "_Row", ordinal: int, told: Told, keys: dict[str, ThreadKey]) -> tuple[str, str, Outgoing]:

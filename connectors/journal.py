@@ -17,10 +17,10 @@ from typing import Final, TypeVar
 import structlog
 
 from connectors.crash_points import Hook
-from connectors.journal_reader import Fault, JournalReader, RowIds
+from connectors.journal_reader import Fault, HeldRow, JournalReader, RowIds
 from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
-from connectors.journal_store import JournalStore, Limits, Named
+from connectors.journal_store import JournalStore, Limits, Named, Synchronous
 from schemas.errors import Code, SztabError, Unavailable
 from schemas.privacy import derive
 
@@ -48,7 +48,7 @@ class Journal:
     """One intake node's journal. `await start()` before use, `await close()` after; both on the loop that uses it.
 
     Every error of the disk is Unavailable(`journal-unavailable` or `journal-full`), and the next append tries again
-    with a newly opened file: nothing is answered with yes that is not durable.
+    with a newly opened file: nothing is answered with yes that is not durable. Only tests pass `hook`, `synchronous`.
     """
 
     def __init__(
@@ -58,10 +58,11 @@ class Journal:
         limits: Limits | None = None,
         clock: Callable[[], float] = time.time,
         hook: Hook | None = None,
+        synchronous: Synchronous = "FULL",
     ) -> None:
         self.limits = limits or Limits()
         self._ids_key = derive(installation, "ids")
-        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock, hook)
+        self._store = JournalStore(path, derive(installation, "journal"), self.limits, clock, hook, synchronous)
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._waiting_bytes = 0
         self._thread = threading.Thread(target=self._write, name="journal", daemon=True)
@@ -125,7 +126,7 @@ class Journal:
         return await self._put(named, (), size)
 
     async def note(self, *notes: Note) -> None:
-        """Make marks, keys or cursors durable. Unavailable when the disk failed."""
+        """Make marks, keys, decisions or cursors durable. Unavailable when the disk failed."""
         await self._put((), notes, 0)
 
     async def set_aside(self, row: int, verdict: Verdict) -> None:
@@ -139,6 +140,18 @@ class Journal:
     async def unpublished(self, after_row: int, limit: int) -> list[JournalRow]:
         """Rows that still have to reach the broker, in row order, with their bytes."""
         return await self._read(lambda reader: reader.unpublished(after_row, limit))
+
+    async def row(self, row: int) -> JournalRow | None:
+        """The row of that number; None when this journal does not have it."""
+        return await self._read(lambda reader: reader.row(row))
+
+    async def held(self) -> list[HeldRow]:
+        """Rows that a person must decide on since a restore."""
+        return await self._read(lambda reader: reader.held())
+
+    async def whole_since_ms(self) -> int:
+        """Since when the journal knows everything that this node took; 0: from the beginning."""
+        return await self._read(lambda reader: reader.whole_since_ms())
 
     async def backlog(self) -> int:
         """How many rows still have to reach the broker, by the marks."""

@@ -22,7 +22,7 @@ from connectors.journal_rows import (
     loaded,
     open_body,
 )
-from connectors.journal_sql import digest_of
+from connectors.journal_sql import HELD_ROWS, digest_of
 from schemas.errors import Code, Rejected, Unavailable
 from schemas.privacy import derive
 
@@ -49,6 +49,15 @@ class RowIds(NamedTuple):
     reports: tuple[tuple[str, str], ...]
     received_ms: int
     source: str
+
+
+class HeldRow(NamedTuple):
+    """A row that waits for a person since a restore, by its ids."""
+
+    row: int
+    document_id: str
+    source: str
+    received_ms: int
 
 
 class JournalReader:
@@ -81,13 +90,13 @@ class JournalReader:
         return [self._row(found) for found in self._query(text, after_row, limit)]
 
     def ids(self, after_row: int, limit: int) -> list[RowIds]:
-        """Ids of all rows after one, in row order."""
+        """Ids of all rows after one, in row order. A held row counts as quarantined: it waits there for a person."""
         text = (
             "SELECT row, document_id, state, reports, received_ms, source FROM documents"
             " WHERE row > ? ORDER BY row LIMIT ?"
         )
         return [
-            RowIds(row, document, RowState(state), _reports(reports), received_ms, source)
+            RowIds(row, document, _counted(state), _reports(reports), received_ms, source)
             for row, document, state, reports, received_ms, source in self._query(text, after_row, limit)
         ]
 
@@ -99,6 +108,22 @@ class JournalReader:
     def backlog(self) -> int:
         """How many rows still have to reach the broker."""
         return int(self._query("SELECT COUNT(*) FROM documents WHERE state IN (0, 2)")[0][0])
+
+    def held(self) -> list[HeldRow]:
+        """Rows that a person must decide on since a restore, in row order."""
+        text = f"SELECT row, document_id, source, received_ms FROM documents WHERE {HELD_ROWS} ORDER BY row"  # noqa: S608
+        return [HeldRow(*found) for found in self._query(text)] if self._has("decisions") else []
+
+    def row(self, row: int) -> JournalRow | None:
+        """The row of that number, with its bytes; None when there is none."""
+        rows = self._query(f"{_ROW} WHERE row = ?", row)
+        return self._row(rows[0]) if rows else None
+
+    def whole_since_ms(self) -> int:
+        """Since when the journal knows all that this node took; 0: from the beginning. A restore leaves a gap."""
+        if not self._has("epochs"):
+            return 0
+        return int(self._query("SELECT COALESCE(MAX(gap_to_ms), 0) FROM epochs")[0][0])
 
     def cursor(self, source: str) -> str | None:
         """Where a source goes on."""
@@ -116,6 +141,7 @@ class JournalReader:
 
     def verify(self) -> Iterator[Fault]:
         """Walk the chain: checksum of each sealed body, digest of each opened one, link of each row to the last."""
+        begins = dict(self._query("SELECT row, previous_row FROM epochs")) if self._has("epochs") else {}
         anchor = self._query("SELECT row, chain FROM anchor")
         expected, chain = anchor[0] if anchor else (0, FIRST_LINK)
         text = (
@@ -123,7 +149,7 @@ class JournalReader:
             " LEFT JOIN bodies USING (row) ORDER BY row"
         )
         for row, document, received_ms, digest, stored_chain, stored_sum, body in self._db.execute(text):
-            expected += 1
+            expected = row if begins.get(row) == expected else expected + 1
             if row != expected:
                 yield Fault(row, document, f"rows {expected} to {row - 1} are missing")
                 expected = row
@@ -152,6 +178,10 @@ class JournalReader:
         except Rejected:
             return "the sealed bytes do not open"
         return None if digest_of(opened) == digest else "the bytes are not those of the digest"
+
+    def _has(self, table: str) -> bool:
+        """Whether the file has the table: one of an earlier version may not."""
+        return bool(self._query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table))
 
     def _query(self, text: str, *values: object) -> list[Any]:
         try:
@@ -183,6 +213,10 @@ class JournalReader:
             return open_body(self._cipher, document, body)
         except Rejected:
             return None
+
+
+def _counted(state: int) -> RowState:
+    return RowState.QUARANTINED if state == RowState.HELD else RowState(state)
 
 
 def _reports(text: str | None) -> tuple[tuple[str, str], ...]:

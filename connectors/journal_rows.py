@@ -22,13 +22,20 @@ FIRST_LINK: Final = hashlib.sha256(b"sztab journal").digest()
 """What the first row's chain value rests on."""
 
 
+HELD_CODE: Final = Code.STATE_FOREIGN
+"""Why a row of a restored journal is held: journal and topics are of different ages."""
+GAP_CODE: Final = Code.JOURNAL_UNAVAILABLE
+"""Why the row that begins an epoch is set aside: what was received in the gap is not in the journal."""
+
+
 class RowState(IntEnum):
-    """Where a row is on its way."""
+    """Where a row is on its way. HELD: since a restore a person must say whether it leaves (see `journal_epochs`)."""
 
     RECEIVED = 0
     PUBLISHED = 1
     QUARANTINE_PENDING = 2
     QUARANTINED = 3
+    HELD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +122,16 @@ class Mark(NamedTuple):
     reports: tuple[tuple[str, str], ...] = ()
     thread: str | None = None
     verdict: Verdict | None = None
+
+
+class Decision(NamedTuple):
+    """What was decided of a held row: it leaves as if it were new, or never. Kept with who, why and when."""
+
+    row: int
+    released: bool
+    by: str
+    reason: str
+    at_ms: int
 
 
 class StoredKey(NamedTuple):

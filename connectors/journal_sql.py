@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from connectors.journal_rows import (
+    HELD_CODE,
+    Decision,
     Entry,
     Mark,
     RowState,
@@ -17,8 +19,8 @@ from connectors.journal_rows import (
     reports_text,
 )
 
-Note = Mark | StoredKey | tuple[str, str]
-"""What may be written beside rows: what became of a row, a thread's key, (source, cursor)."""
+Note = Mark | StoredKey | Decision | tuple[str, str]
+"""What may be written beside rows: what became of a row, a thread's key, a decision, (source, cursor)."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -36,12 +38,23 @@ CREATE TABLE IF NOT EXISTS keys (
 CREATE TABLE IF NOT EXISTS anchor (
   one INTEGER PRIMARY KEY CHECK (one = 1), row INTEGER NOT NULL, chain BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS epochs (
+  epoch INTEGER PRIMARY KEY, row INTEGER NOT NULL, previous_row INTEGER NOT NULL, gap_from_ms INTEGER NOT NULL,
+  gap_to_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS decisions (
+  row INTEGER NOT NULL, released INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL
+) STRICT;
 """
 """`held` of a document: its bytes are still in `bodies`."""
+_DISCARDED: Final = "SELECT row FROM decisions WHERE released = 0"
+HELD_ROWS: Final = f"(state = 4 OR (state = 2 AND verdict LIKE '[\"{HELD_CODE}\"%' AND row NOT IN ({_DISCARDED})))"
+"""Rows that a person must decide on: their quarantine record is out, or on its way."""
 _INDEXES: Final = """
 CREATE INDEX IF NOT EXISTS unsettled ON documents (row) WHERE state IN (0, 2);
 CREATE INDEX IF NOT EXISTS held_published ON documents (received_ms, row) WHERE state = 1 AND held = 1;
 CREATE INDEX IF NOT EXISTS held_quarantined ON documents (received_ms, row) WHERE state = 3 AND held = 1;
+CREATE INDEX IF NOT EXISTS held_for_a_person ON documents (row) WHERE state = 4;
 """
 _HELD: Final = (
     "SELECT row, received_ms, length(body) FROM documents JOIN bodies USING (row)"
@@ -143,21 +156,42 @@ def known(db: sqlite3.Connection, documents: list[str]) -> dict[str, Stored]:
 def note(db: sqlite3.Connection, item: Note) -> None:
     """Write one note; belongs to the transaction that is open."""
     if isinstance(item, Mark):
-        db.execute(
-            "UPDATE documents SET state = ?, reports = ?, thread = ?, verdict = COALESCE(?, verdict) WHERE row = ?",
-            (
-                int(item.state),
-                reports_text(item.reports),
-                item.thread,
-                item.verdict.to_json() if item.verdict else None,
-                item.row,
-            ),
-        )
+        _mark(db, item)
     elif isinstance(item, StoredKey):
         db.execute(
             "INSERT INTO keys (thread_id, key_id, nonce, wrapped, published) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT (thread_id) DO UPDATE SET published = MAX(published, excluded.published)",
             (item.thread_id, item.key_id, item.nonce, item.wrapped, int(item.published)),
         )
+    elif isinstance(item, Decision):
+        _decide(db, item)
     else:
         db.execute("INSERT OR REPLACE INTO cursors (source, cursor) VALUES (?, ?)", item)
+
+
+def _mark(db: sqlite3.Connection, item: Mark) -> None:
+    """What became of a row."""
+    values = (reports_text(item.reports), item.thread, item.verdict.to_json() if item.verdict else None, item.row)
+    if item.state is RowState.HELD:
+        # Its quarantine record is out. Meanwhile somebody may have decided: a released row is left alone.
+        db.execute(
+            f"UPDATE documents SET state = CASE WHEN row IN ({_DISCARDED}) THEN 3 ELSE 4 END,"  # noqa: S608 - constants
+            " reports = ?, thread = ?, verdict = COALESCE(?, verdict) WHERE row = ? AND state IN (2, 4)",
+            values,
+        )
+        return
+    db.execute(
+        "UPDATE documents SET state = ?5, reports = ?1, thread = ?2, verdict = COALESCE(?3, verdict) WHERE row = ?4",
+        (*values, int(item.state)),
+    )
+
+
+def _decide(db: sqlite3.Connection, item: Decision) -> None:
+    """Released: as if it had just come. Discarded: quarantined like any other. A row that is not held stays as it is.
+
+    A discarded row whose quarantine record is still to be sent keeps its state until then.
+    """
+    change = "0, verdict = NULL" if item.released else "CASE state WHEN 4 THEN 3 ELSE state END"
+    text = f"UPDATE documents SET state = {change} WHERE row = ? AND {HELD_ROWS}"  # noqa: S608 - constants only
+    if db.execute(text, (item.row,)).rowcount:
+        db.execute("INSERT INTO decisions (row, released, by, reason, at_ms) VALUES (?, ?, ?, ?, ?)", item)

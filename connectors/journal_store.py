@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -48,6 +48,9 @@ class Limits:
     keep_longest_seconds: float = 14 * 86400.0
 
 
+Synchronous = Literal["FULL", "OFF"]
+"""`OFF` is a build that does not wait for the disk: for tests alone, which must convict it."""
+
 Named = tuple[str, bytes, Entry]
 """Document id, SHA-256 digest, entry."""
 
@@ -81,8 +84,10 @@ class JournalStore:
         limits: Limits,
         clock: Callable[[], float] = time.time,
         hook: Hook | None = None,
+        synchronous: Synchronous = "FULL",
     ) -> None:
         self._path, self._limits, self._clock, self._hook = path, limits, clock, hook
+        self._synchronous = synchronous
         self._cipher = AESGCM(body_key)
         self._lock = _locked(path)
         self._db: sqlite3.Connection | None = None
@@ -195,7 +200,7 @@ class JournalStore:
         db = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = FULL")
+            db.execute(f"PRAGMA synchronous = {self._synchronous}")
             db.execute("PRAGMA wal_autocheckpoint = 500")
             db.execute("PRAGMA busy_timeout = 5000")
             prepare(db)

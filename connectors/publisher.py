@@ -7,7 +7,7 @@ unknown it is thrown away, and what was not acknowledged goes again from a new o
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -21,7 +21,8 @@ from connectors.journal import Journal
 from connectors.journal_rows import JournalRow, Mark, StoredKey, Verdict
 from connectors.kits.kafka import Producer, started
 from connectors.prepared import Prepared
-from connectors.window import Waiters, Window
+from connectors.saying import Saying
+from connectors.window import Progress, Waiters, Window
 from schemas.envelope import Headers
 from schemas.errors import Code, Unavailable
 from schemas.topic import MAX_MESSAGE_BYTES
@@ -63,17 +64,18 @@ class Publisher:
         self._started_ms: dict[int, float] = {}
         self._waiters = Waiters()
         self._marks: list[Mark | StoredKey] = []
-        self._taken = 0
+        self._progress = Progress()
         self._behind = asyncio.Event()
         self._changed = asyncio.Event()
         self._failed = asyncio.Event()
         self._producer: Producer | None = None
         self._tasks: list[asyncio.Task[None]] = []
-        self._said: set[asyncio.Future[object]] = set()
+        self._saying = Saying(prefix)
         self.published = 0
 
     async def start(self) -> None:
-        """Take up every unpublished row and go on."""
+        """Take up every unpublished row and go on. Unavailable when the journal cannot be read."""
+        self._progress.start(self._journal.last_row, await self._journal.backlog())
         self._behind.set()
         self._tasks = [asyncio.create_task(part()) for part in (self._feed, self._produce, self._flush_often)]
 
@@ -100,7 +102,7 @@ class Publisher:
     @property
     def backlog(self) -> int:
         """Rows that the broker does not have yet, by what this process knows."""
-        return max(0, self._journal.last_row - self._taken) + len(self._window)
+        return self._progress.left(self._journal.last_row) + len(self._window)
 
     @property
     def connected(self) -> bool:
@@ -114,14 +116,19 @@ class Publisher:
 
     def offer(self, prepared: Prepared) -> None:
         """Hand a row over right after it was journaled. Out of order or without room it is read back later instead."""
-        if prepared.row == self._taken + 1 and self._window.room():
+        if prepared.row == self._progress.taken + 1 and self._window.room():
             self._admit(prepared)
-        elif prepared.row > self._taken:
+        elif prepared.row > self._progress.taken:
             self._behind.set()
+
+    def again(self, rows: Iterable[int]) -> None:
+        """Publish rows that lie behind: they were held, and a person let them go."""
+        self._progress.again |= set(rows)
+        self._behind.set()
 
     def has(self, row: int) -> bool:
         """Whether the broker has the row, by what this process knows."""
-        return row <= self._taken and row not in self._window
+        return row <= self._progress.taken and row not in self._window and row not in self._progress.again
 
     async def wait(self, row: int, seconds: float) -> bool:
         """Whether the broker has the row, waiting at most so long."""
@@ -137,25 +144,11 @@ class Publisher:
 
     async def say(self, topic: str, key: str, value: bytes | None, headers: Headers) -> bool:
         """Send a record beside the journal, best effort (feed status). False when no producer is at work."""
-        if self._producer is None or len(self._said) > 1_000:
-            return False
-        with suppress(KafkaError, TimeoutError):
-            async with asyncio.timeout(5):
-                sent = await self._producer.send(self._prefix + topic, value, key.encode(), headers=list(headers))
-            future = asyncio.ensure_future(sent)
-            self._said.add(future)
-            future.add_done_callback(self._heard)
-            return True
-        return False
-
-    def _heard(self, future: "asyncio.Future[object]") -> None:
-        self._said.discard(future)
-        if not future.cancelled() and (error := future.exception()):
-            log.warning("status_not_sent", error=type(error).__name__)
+        return await self._saying.say(self._producer, topic, key, value, headers)
 
     def _admit(self, prepared: Prepared) -> None:
         """Take a row into the window; it is sent when it heads the queue of each of its threads."""
-        self._taken = prepared.row
+        self._progress.took(prepared.row)
         self._window.admit(prepared)
         self._launch(prepared.row)
 
@@ -230,7 +223,7 @@ class Publisher:
             if not self._behind.is_set():
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._behind.wait(), _LOOK_SECONDS)
-            if not self._behind.is_set() and self._journal.last_row <= self._taken:
+            if not self._behind.is_set() and self._journal.last_row <= self._progress.taken:
                 continue
             try:
                 await self._catch_up()
@@ -241,20 +234,32 @@ class Publisher:
 
     async def _catch_up(self) -> None:
         self._behind.clear()
+        await self._take_again()
         upto = self._journal.last_row
-        page = await self._journal.unpublished(self._taken, _PAGE)
+        page = await self._journal.unpublished(self._progress.taken, _PAGE)
         for row in page:
             while not self._window.room():
                 self._changed.clear()
                 await self._changed.wait()
-            if row.stored.row > self._taken:
+            if row.stored.row > self._progress.taken:
                 self._admit(self._prepare(row))
                 await asyncio.sleep(0)
         if len(page) == _PAGE:
             self._behind.set()
         else:
-            self._taken = max(self._taken, upto)
+            self._progress.passed(upto)
             self._changed.set()
+
+    async def _take_again(self) -> None:
+        """Rows let go by a person, each after its quarantine record; those not taken up yet come with all others."""
+        for row in sorted(self._progress.again):
+            while row in self._window or not self._window.room():
+                self._changed.clear()
+                await self._changed.wait()
+            found = await self._journal.row(row) if row <= self._progress.taken else None
+            if found is not None:
+                self._admit(self._prepare(found))
+            self._progress.again.discard(row)
 
     async def _produce(self) -> None:
         """Keep a producer at work: make one, send, and when it is condemned throw it away and make another."""

@@ -17,6 +17,7 @@ from connectors.contract import Accepted, Connector, Document, Held, Refused, Se
 from connectors.crash_points import BEFORE_JOURNAL, BEFORE_REPLY, Hook
 from connectors.ending import ended
 from connectors.feeds import Feed
+from connectors.holding import Holding
 from connectors.identity import Identity
 from connectors.intake_metrics import IntakeMetrics
 from connectors.journal import Journal
@@ -62,6 +63,7 @@ class Runner:
         self.node, self.journal = node, journal
         self.identity = identity
         self.publisher = Publisher(journal, self._prepare, self._too_large, make_producer, prefix, hook=hook)
+        self.holding = Holding(journal, self.publisher)
         self.feeds: dict[str, Feed] = {}
         self._metrics = IntakeMetrics(registry)
         self._metrics.watch(
@@ -176,6 +178,8 @@ class Runner:
 
         Everything up to the hand-over happens without a pause, so that rows are handed over in their order.
         """
+        if stored.repeated:
+            stored = await self.holding.sent_again(stored)
         known = stored.verdict or (Verdict.of(not_read) if not_read else None)
         prepared, verdict, translation = self._translated(feed, stored, document, known)
         if not stored.repeated:

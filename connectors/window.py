@@ -71,6 +71,37 @@ class Window:
         return min((one.received_ms for one in self._held.values()), default=None)
 
 
+class Progress:
+    """How far a journal's rows were taken up. Row numbers have gaps: rows are counted, not subtracted, up to the start.
+
+    `taken`: every row up to it was taken up, but for those in `again`, which were held and are let go.
+    """
+
+    def __init__(self) -> None:
+        self.taken = 0
+        self.again: set[int] = set()
+        self._start_row = self._left = 0
+
+    def start(self, last_row: int, left: int) -> None:
+        """The last row when the process starts, and how many rows up to it must still be taken up."""
+        self._start_row, self._left = last_row, left
+
+    def took(self, row: int) -> None:
+        """A row was taken up."""
+        self._left -= self.taken < row <= self._start_row and self._left > 0
+        self.taken = max(self.taken, row)
+
+    def passed(self, row: int) -> None:
+        """Nothing up to this row is left."""
+        self.taken = max(self.taken, row)
+        if self.taken >= self._start_row:
+            self._left = 0
+
+    def left(self, last_row: int) -> int:
+        """How many rows up to the last one are not taken up."""
+        return self._left + max(0, last_row - max(self.taken, self._start_row)) + len(self.again)
+
+
 class Waiters:
     """Callers that wait for a row to reach the broker, each for a bounded time."""
 

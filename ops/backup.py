@@ -75,6 +75,8 @@ def back_up(settings: Settings, folder: Path, configuration: Path | None = None)
 
 
 def _fill(settings: Settings, folder: Path, configuration: Path | None) -> Manifest:
+    # Before the copy begins: what comes from now on may not be in it.
+    made_at = datetime.now(UTC).isoformat()
     journals = [folder / one.name for one in _journals(settings)]
     for one in _journals(settings):
         reader = JournalReader(one)
@@ -88,7 +90,7 @@ def _fill(settings: Settings, folder: Path, configuration: Path | None) -> Manif
     for one in folder.iterdir():
         one.chmod(0o600)
     manifest = Manifest(
-        made_at=datetime.now(UTC).isoformat(),
+        made_at=made_at,
         version=version("sztab"),
         installation=settings.installation.name,
         node=settings.node,
@@ -97,7 +99,7 @@ def _fill(settings: Settings, folder: Path, configuration: Path | None) -> Manif
     )
     (folder / MANIFEST).write_bytes(orjson.dumps(asdict(manifest), option=orjson.OPT_INDENT_2))
     for one in (*folder.iterdir(), folder):
-        _fsync(one)
+        fsync(one)
     return manifest
 
 
@@ -151,7 +153,8 @@ def _copied(file: Path) -> Copied:
         return Copied(file.stat().st_size, hashlib.file_digest(opened, "sha256").hexdigest())
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Make a file's or a folder's content durable."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

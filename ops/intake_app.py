@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from connectors.holding import Holding
 from connectors.journal import Journal
 from connectors.kits.http import Listener, Pushed, bearer, hashed
 from connectors.kits.json import read_object
@@ -22,6 +23,7 @@ LOCAL: Final = "local"
 """The actor's name where no accounts are configured and only this machine can ask."""
 COMMAND_BYTES: Final = 65_536
 PAGE: Final = 5_000
+REASON_CHARACTERS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ class IntakeApi:
     desk: CommandDesk
     journal: Journal
     gate: Gate
+    holding: Holding
 
     def routes(self) -> list[web.RouteDef]:
         """Commands, what became of them, and the journal's ids."""
@@ -67,6 +70,8 @@ class IntakeApi:
             web.post("/v1/incidents/{id}/commands", self._ask),
             web.get("/v1/commands/{id}", self._later),
             web.get("/v1/journal/ids", self._ids),
+            web.get("/v1/journal/held", self._held),
+            web.post("/v1/journal/held", self._decide),
         ]
 
     async def _ask(self, request: web.Request) -> web.Response:
@@ -89,7 +94,7 @@ class IntakeApi:
         try:
             self.gate.actor(request, "operator")
             after, limit = _count(request, "after", 0), min(_count(request, "limit", PAGE), PAGE)
-            rows = await self.journal.ids(after, limit)
+            rows, since_ms = await self.journal.ids(after, limit), await self.journal.whole_since_ms()
         except SztabError as error:
             return problem_of(error)
         told: dict[str, Any] = {
@@ -106,8 +111,29 @@ class IntakeApi:
             ],
             "next": rows[-1].row if len(rows) == limit else None,
             "last_row": self.journal.last_row,
+            "whole_since_ms": since_ms,
         }
         return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+    async def _held(self, request: web.Request) -> web.Response:
+        """Rows that wait for a person since a restore: ids, never bytes."""
+        try:
+            self.gate.actor(request, "operator")
+            rows = await self.holding.rows()
+        except SztabError as error:
+            return problem_of(error)
+        return _json({"rows": [one._asdict() for one in rows]})
+
+    async def _decide(self, request: web.Request) -> web.Response:
+        """Let held rows go, or discard them: `act`, `rows` (or `all`), `reason`."""
+        try:
+            actor = self.gate.actor(request, "operator")
+            told = read_object(await _small_body(request))
+            rows, released, reason = _decision(told)
+            decided = await self.holding.decide(rows, released=released, by=actor, reason=reason)
+        except SztabError as error:
+            return problem_of(error)
+        return _json({"rows": decided})
 
 
 def build_app(listener: Listener, api: IntakeApi) -> web.Application:
@@ -145,6 +171,24 @@ def _count(request: web.Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 19):
         raise Rejected(Code.FIELD_INVALID, "a number from 0", f"/{name}")
     return int(text)
+
+
+def _decision(told: dict[str, Any]) -> tuple[list[int] | None, bool, str]:
+    """Rows (None: all), whether they are let go, the reason. Rejected for anything else than `decideHeld` describes."""
+    act, rows, reason = told.get("act"), told.get("rows"), told.get("reason", "")
+    if act not in ("release", "discard"):
+        raise Rejected(Code.FIELD_INVALID, "release or discard", "/act")
+    if not isinstance(reason, str) or len(reason) > REASON_CHARACTERS:
+        raise Rejected(Code.FIELD_INVALID, f"a text of at most {REASON_CHARACTERS} characters", "/reason")
+    if (rows is None) is not (told.get("all") is True):
+        raise Rejected(Code.FIELD_INVALID, "either rows, or all is true", "/rows")
+    if rows is not None and not (isinstance(rows, list) and rows and all(type(one) is int for one in rows)):
+        raise Rejected(Code.FIELD_INVALID, "row numbers", "/rows")
+    return rows, act == "release", reason
+
+
+def _json(told: dict[str, Any]) -> web.Response:
+    return web.Response(body=orjson.dumps(told), content_type="application/json")
 
 
 def _told(answer: Answer) -> web.Response:

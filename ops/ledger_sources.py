@@ -250,6 +250,7 @@ def _from_file(path: Path) -> Journal | None:
             after = page[-1].row
         if not rows and reader.last_row():
             since_ms = read_ms
+        since_ms = max(since_ms, reader.whole_since_ms())
     except Unavailable:
         return None
     finally:
@@ -279,6 +280,7 @@ async def _asked(url: str) -> Journal | None:
                 ]
                 if not rows and told["last_row"]:
                     since_ms = read_ms
+                since_ms = max(since_ms, told.get("whole_since_ms", 0))
                 if told["next"] is None:
                     return Journal(rows, read_ms, since_ms)
                 after = told["next"]

@@ -133,6 +133,13 @@ def _documents() -> Schema:
 def _commands(asked: Schema) -> Schema:
     return {
         "CommandRequest": {"type": "object", "required": ["verb"], "properties": asked},
+        "HeldDecision": _object(
+            ("act",),
+            act={"enum": ["release", "discard"], "description": "Let the rows go, or never send them."},
+            rows={"type": "array", "items": {"type": "integer"}, "description": "Row numbers; else `all`."},
+            all={"type": "boolean", "description": "Every held row; needs a reason."},
+            reason=_text("Why; kept with who decided. Compulsory to discard."),
+        ),
         "CommandDone": _object(
             ("fact_id", "kind", "incident_id"),
             fact_id=_text("Id of the fact."),

@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from schemas.errors import Code, SztabError
+from schemas.errors import Code, Denied, Rejected, SztabError, Unavailable
 
 STATUS: Final[Mapping[Code, int]] = {
     Code.UNAUTHENTICATED: 401,
@@ -51,3 +51,14 @@ def problem(
 def problem_of(error: SztabError) -> web.Response:
     """The answer for one of our errors."""
     return problem(error.code, error.detail, error.at)
+
+
+def problem_error(told: Mapping[str, Any]) -> SztabError:
+    """The error that a problem of ours tells, for whoever asked; Unavailable for an answer that is none of ours."""
+    try:
+        code, detail, at = Code(told["code"]), str(told["detail"]), str(told.get("pointer", ""))
+    except (KeyError, ValueError):
+        return Unavailable(Code.FAR_SIDE_UNAVAILABLE, "the answer is not understood")
+    status = STATUS.get(code, 422)
+    kind = Denied if status in {401, 403} else Unavailable if status in {429, 503} else Rejected
+    return kind(code, detail, at)

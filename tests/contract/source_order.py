@@ -75,7 +75,7 @@ class OrderContract:
         broker = FakeBroker(late=f"{PREFIX}intake.")
         async with staged(self.connector, tmp_path, lab, broker) as stage:
             telling = asyncio.create_task(self.revise(stage))
-            await until(lambda: stage.journal.last_row >= COUNT and stage.runner.publisher._taken >= COUNT)
+            await until(lambda: stage.journal.last_row >= COUNT and stage.runner.publisher._progress.taken >= COUNT)
             # Whatever is sent without waiting for its turn has gone when the journal has answered: a send waits for it
             # at most once.
             for _ in range(3):
