@@ -2,94 +2,15 @@
 
 import asyncio
 import hashlib
-import socket
 import time
-from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
 
 from ops.prove.line import HELD_BYTES
-from ops.prove.proxy import BLACK_HOLE, Fault, FaultProxy, Line
+from ops.prove.proxy import BLACK_HOLE, Fault, Line
+from tests.ops.prove.echo import SILENCE_SECONDS, SOME, ask, client, nothing_comes, proxied
 from tests.waiting import until
-
-SOME = b"0123456789" * 10
-SILENCE_SECONDS = 0.2
-"""So long nothing comes, where nothing must."""
-
-
-class Echo:
-    """Sends back what it gets; remembers it, and how its connections ended."""
-
-    def __init__(self, greeting=b""):
-        self.got, self.ends, self.reads, self.greeting = bytearray(), [], 0, greeting
-        self._tasks = set()
-
-    async def __aenter__(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.address = self._server.sockets[0].getsockname()
-        return self
-
-    async def __aexit__(self, *_):
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._server.wait_closed()
-
-    async def _serve(self, reader, writer):
-        self._tasks.add(asyncio.current_task())
-        try:
-            writer.write(self.greeting)
-            while data := await reader.read(65536):
-                self.got += data
-                self.reads += 1
-                writer.write(data)
-                await writer.drain()
-            self.ends.append("end")
-        except (ConnectionError, asyncio.CancelledError):
-            self.ends.append("reset")
-        finally:
-            writer.transport.abort()
-
-
-@asynccontextmanager
-async def proxied(fault=None, seed=1, greeting=b""):
-    """An echo server, and the proxy before it."""
-    async with Echo(greeting) as echo:
-        proxy = FaultProxy(echo.address, seed)
-        await proxy.start()
-        proxy.set(fault or Fault())
-        try:
-            yield proxy, echo
-        finally:
-            await proxy.stop()
-
-
-@asynccontextmanager
-async def client(proxy):
-    """One connection through the proxy."""
-    before = proxy.open_connections
-    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
-        await until(lambda: proxy.open_connections <= before, what="connection gone from the proxy")
-
-
-async def ask(ends, data=SOME):
-    """Send, and wait for as much to come back."""
-    reader, writer = ends
-    writer.write(data)
-    return await reader.readexactly(len(data))
-
-
-async def nothing_comes(reader):
-    """Wait a while in which nothing must come."""
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(SILENCE_SECONDS):
-            await reader.read(1)
 
 
 async def test_without_a_fault_everything_passes_both_ways():
@@ -227,128 +148,6 @@ async def test_a_stalled_line_loses_nothing():
         assert await task == sent
 
 
-async def test_present_connections_are_reset_on_both_sides():
-    """RST, no end of stream, to client and server; new connections are not concerned."""
-    async with proxied() as (proxy, echo), client(proxy) as ends:
-        await ask(ends)
-        assert proxy.reset() == 1
-        with pytest.raises(ConnectionResetError):
-            await ends[0].read(1)
-        await until(lambda: echo.ends == ["reset"])
-        async with client(proxy) as others:
-            assert await ask(others) == SOME
-
-
-async def test_new_connections_are_reset():
-    """Accepted, and reset before a byte passes; present ones go on."""
-    async with proxied() as (proxy, _), client(proxy) as ends:
-        await ask(ends)
-        proxy.set(Fault(reset=True))
-        with pytest.raises(ConnectionResetError):
-            async with client(proxy) as (reader, _):
-                await reader.read(1)
-        assert await ask(ends) == SOME
-        assert proxy.figures.resets == 1
-
-
-async def test_refused_connections_find_nobody_listening_and_the_port_is_kept():
-    """Connecting fails as with no server at all; nobody else can take the port; healed, the same port answers."""
-    async with proxied() as (proxy, _), client(proxy) as ends:
-        await ask(ends)
-        port = proxy.port
-        proxy.set(Fault(refuse=True))
-
-        with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", port)
-        with socket.socket() as other, pytest.raises(OSError, match="in use"):
-            other.bind(("127.0.0.1", port))
-        assert await ask(ends) == SOME
-        proxy.set(Fault())
-        async with client(proxy) as others:
-            assert await ask(others) == SOME
-
-
-async def test_an_end_comes_late():
-    """A slow close: bytes pass at once, their end later."""
-    async with proxied(Fault(up=Line(close_seconds=0.3))) as (proxy, echo), client(proxy) as ends:
-        await ask(ends)
-        began = time.monotonic()
-        ends[1].write_eof()
-        assert await ends[0].read() == b""
-        assert time.monotonic() - began >= 0.28
-        assert echo.ends == ["end"]
-
-
-async def test_the_target_may_change():
-    """A server that comes back on another port is found by new connections; one that is away resets them."""
-    async with proxied() as (proxy, first), Echo() as second:
-        async with client(proxy) as ends:
-            await ask(ends)
-        proxy.target = second.address
-        async with client(proxy) as ends:
-            await ask(ends)
-        assert (bytes(first.got), bytes(second.got)) == (SOME, SOME)
-        with socket.socket() as nobody:
-            nobody.bind(("127.0.0.1", 0))
-            proxy.target = nobody.getsockname()
-            async with client(proxy) as (reader, _):
-                with pytest.raises(ConnectionResetError):
-                    await reader.read(1)
-        assert proxy.figures.unreachable == 1
-
-
-async def test_a_server_that_speaks_first_is_heard():
-    """Directions do not wait for each other."""
-    async with proxied(greeting=b"hello") as (proxy, _), client(proxy) as (reader, _):
-        assert await reader.readexactly(5) == b"hello"
-
-
-async def test_a_servers_reset_is_passed_on():
-    """What breaks one side breaks the other."""
-    async with proxied() as (proxy, echo), client(proxy) as ends:
-        await ask(ends)
-        for task in echo._tasks:
-            task.cancel()
-        with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
-            await ask(ends)
-
-
-async def test_stopping_ends_everything_and_may_be_repeated():
-    """No connection, task or port is left, whatever was going on."""
-    async with proxied(Fault.both(BLACK_HOLE)) as (proxy, _):
-        ends = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(3)]
-        for _, writer in ends:
-            writer.write(SOME)
-        port = proxy.port
-        await proxy.stop()
-        await proxy.stop()
-        for reader, writer in ends:
-            try:
-                with pytest.raises(ConnectionResetError):
-                    await reader.read(1)
-            finally:
-                writer.transport.abort()
-        with socket.socket() as other:
-            other.bind(("127.0.0.1", port))
-
-
-async def test_an_idle_proxy_costs_nothing():
-    """Hundreds of open connections, stalled and delayed ones too, take no time of the processor."""
-    async with proxied() as (proxy, echo):
-        ends = [await asyncio.open_connection("127.0.0.1", proxy.port) for _ in range(100)]
-        proxy.set(Fault.both(Line(stall=True)))
-        for _, writer in ends:
-            writer.write(SOME)
-        await until(lambda: proxy.figures.connections == 100)
-        await asyncio.sleep(SILENCE_SECONDS)
-        before = time.process_time()
-        await asyncio.sleep(0.5)
-        assert time.process_time() - before < 0.1
-        assert echo.got == b""
-        for _, writer in ends:
-            writer.transport.abort()
-
-
 @pytest.mark.parametrize(
     "scenario",
     [
@@ -356,12 +155,6 @@ async def test_an_idle_proxy_costs_nothing():
         test_a_black_hole_one_way_swallows_and_keeps_the_connection,
         test_a_full_black_hole_hides_even_the_end,
         test_a_stalled_line_loses_nothing,
-        test_present_connections_are_reset_on_both_sides,
-        test_new_connections_are_reset,
-        test_refused_connections_find_nobody_listening_and_the_port_is_kept,
-        test_an_end_comes_late,
-        test_the_target_may_change,
-        test_stopping_ends_everything_and_may_be_repeated,
     ],
 )
 def test_the_same_holds_on_uvloop(scenario):
