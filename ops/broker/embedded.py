@@ -45,6 +45,10 @@ class EmbeddedKafka:
     `extra` are broker settings that win over ours. Nodes run on when this process ends; another EmbeddedKafka on the
     same folder finds them. All methods block; coroutines call them through `asyncio.to_thread` (kill, freeze and thaw
     return at once). They raise Misconfigured with the remedy, or Unavailable naming the log.
+
+    Only proofs and tests pass the last two. `advertised`: node number -> port that clients are told instead of the
+    node's own, a proxy's; `bootstrap_servers` names these, too. Brokers then meet directly, or as `between` says: node
+    number -> (port to listen on for the other brokers, port that they are told).
     """
 
     def __init__(
@@ -53,17 +57,22 @@ class EmbeddedKafka:
         nodes: int | None = None,
         ports: Sequence[int] | None = None,
         extra: Mapping[str, str] | None = None,
+        advertised: Mapping[int, int] | None = None,
+        between: Mapping[int, tuple[int, int]] | None = None,
     ) -> None:
         self.data_dir: Final = Path(data_dir).absolute()
         self._wanted_nodes = nodes
         self._wanted_ports = tuple(ports) if ports is not None else None
         self._extra = dict(extra or {})
+        self._advertised = dict(advertised or {})
+        self._between = dict(between or {number: (port, port) for number, port in _apart(self._advertised)})
         self._layout = layout.read(self._layout_file)
 
     @property
     def bootstrap_servers(self) -> str:
         """The addresses of all nodes as Kafka clients take them; Misconfigured before the first `up`."""
-        return self._known.bootstrap_servers
+        told = (self._advertised.get(node.number, node.port) for node in self._known.nodes)
+        return ",".join(f"{HOST}:{port}" for port in told)
 
     @property
     def numbers(self) -> tuple[int, ...]:
@@ -195,7 +204,10 @@ class EmbeddedKafka:
     def _write_properties(self, node: Node) -> None:
         folder = self._folder(node.number)
         folder.mkdir(exist_ok=True, mode=0o700)
-        text = layout.properties(self._known, node, self._data(node), self._extra)
+        extra = self._extra
+        if (told := self._advertised.get(node.number)) is not None:
+            extra = layout.advertising(node, told, self._between[node.number]) | extra
+        text = layout.properties(self._known, node, self._data(node), extra)
         (folder / "server.properties").write_text(text, encoding="utf-8")
 
     def _format(self, nodes: Sequence[Node], java: str, classpath: str) -> None:
@@ -276,3 +288,8 @@ class EmbeddedKafka:
             yield
         finally:
             os.close(file)
+
+
+def _apart(advertised: Mapping[int, int]) -> list[tuple[int, int]]:
+    """A free port for each node whose clients are sent elsewhere, where the other brokers find it all the same."""
+    return list(zip(advertised, layout.free_ports(len(advertised)), strict=True))

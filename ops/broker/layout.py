@@ -172,3 +172,18 @@ def properties(layout: Layout, node: Node, data: Path, extra: Mapping[str, str])
         "num.io.threads": "4",
     }
     return "".join(f"{name}={value}\n" for name, value in (settings | dict(extra)).items())
+
+
+def advertising(node: Node, told: int, between: tuple[int, int]) -> dict[str, str]:
+    """Settings with which a node sends its clients elsewhere: to a proxy that a proof has put before it.
+
+    `told`: the port that clients are told instead of the node's own. Brokers meet at a listener apart: `between` is its
+    port, and the one that the other brokers are told.
+    """
+    return {
+        "listeners": f"PLAINTEXT://{HOST}:{node.port},BETWEEN://{HOST}:{between[0]},"
+        f"CONTROLLER://{HOST}:{node.controller_port}",
+        "advertised.listeners": f"PLAINTEXT://{HOST}:{told},BETWEEN://{HOST}:{between[1]}",
+        "inter.broker.listener.name": "BETWEEN",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,BETWEEN:PLAINTEXT",
+    }
