@@ -15,6 +15,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from ops.process_metrics import ProcessFigures
 from schemas.errors import Code
 from streams.contract import Processor, Record
 
@@ -31,6 +32,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        ProcessFigures(self.registry)
 
     def counter(self, noun: str, unit: str, help_text: str, labels: tuple[str, ...] = ()) -> Counter:
         """`sztab_<noun>_<unit>_total`."""

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Gauge
 
 from ops import log as logs
 from ops import runtime
@@ -21,6 +22,8 @@ from ops.settings import Settings
 from ops.settings_checks import loopback_only
 from schemas.errors import SztabError
 
+LOOK_SECONDS: Final = 5.0
+"""How often a role looks whether it is ready, for its metrics; requests of `/health/ready` ask by themselves."""
 STUCK_EXIT: Final = 70
 """Exit status of a role that did not stop in time (EX_SOFTWARE of sysexits.h)."""
 
@@ -45,10 +48,24 @@ async def operating(
     async with served(app, operation.host, operation.port) as at:
         with runtime.announced(settings, role, url, at):
             log.info("role_started", url=url, operation=at, pid=os.getpid())
+            looking = asyncio.create_task(_look(ready_gauge(metrics), ready), name="readiness")
             try:
                 yield at
             finally:
                 log.info("role_stopping")
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+
+def ready_gauge(metrics: Metrics) -> Gauge:
+    """`sztab_role_ready`, in every role."""
+    return metrics.gauge("role", "ready", "1 while the role is ready, as /health/ready answers.")
+
+
+async def _look(gauge: Gauge, ready: Ready) -> None:
+    while True:
+        gauge.set(int((await ready()).ready))
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def run_role(settings: Settings, role: str, parent: int | None = None, **options: Any) -> None:

@@ -8,15 +8,14 @@ from typing import Final
 import structlog
 
 from ops import kafka
-from ops.health import Lags, Readiness, SeparateLags, Watched, readiness
+from ops.health import Readiness, SeparateLags, Watched, readiness
 from ops.metrics import Metrics, ShellMetrics
 from ops.operating import operating
 from ops.reference import processors, references
 from ops.settings import Settings
-from ops.silence import Silence
+from ops.silence import watched
 from schemas.errors import Code, Misconfigured, SztabError
 from streams.contract import Processor
-from streams.leaving import Leaving
 from streams.shell import Shell
 from streams.ticker import Ticker
 
@@ -41,6 +40,7 @@ class Running:
             group=processor.group(told.prefix),
             topic=told.prefix + processor.input,
             held=self.observer,
+            labels=(processor.name, processor.input),
         )
 
     async def run(self) -> None:
@@ -80,7 +80,7 @@ async def run(settings: Settings, only: Sequence[str] = (), worker: int = 1) -> 
     metrics = Metrics()
     running = [Running(settings, one, metrics, worker) for one in chosen]
     lags = SeparateLags(kafka.cluster(settings))
-    silence = _silence(settings, running, lags)
+    watchdog = watched(settings, [one.watched for one in running], metrics)
 
     async def ready() -> Readiness:
         told = await readiness([one.watched for one in running], lags, settings.operation.ready_seconds)
@@ -88,9 +88,9 @@ async def run(settings: Settings, only: Sequence[str] = (), worker: int = 1) -> 
         return Readiness(told.ready and not recovering, (*told.why, *recovering), told.detail)
 
     try:
-        async with operating(settings, name_of(only, worker), metrics, ready), asyncio.TaskGroup() as group:
+        name = name_of(only, worker)
+        async with operating(settings, name, metrics, ready), watchdog.watching(), asyncio.TaskGroup() as group:
             group.create_task(_calm(running))
-            group.create_task(silence.run())
             for one in running:
                 group.create_task(one.run())
     except* SztabError as errors:
@@ -98,11 +98,6 @@ async def run(settings: Settings, only: Sequence[str] = (), worker: int = 1) -> 
         raise errors.exceptions[0] from None
     finally:
         await lags.close()
-
-
-def _silence(settings: Settings, running: Sequence[Running], lags: Lags) -> Silence:
-    limit = settings.streams.silent_seconds + settings.streams.commit_seconds
-    return Silence([one.watched for one in running], lags, limit, Leaving())
 
 
 async def _calm(running: Sequence[Running]) -> None:
