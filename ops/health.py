@@ -74,11 +74,13 @@ class TopicsSeen:
 
 
 async def readiness(watched: list[Watched], lags: Lags, limit_seconds: float) -> Readiness:
-    """Ready iff every held partition committed within the limit or has no lag."""
+    """Ready iff every held partition committed within the limit, has no lag, or is excused."""
     why: list[str] = []
     for one in watched:
         if one.held.holding is None:
             why.append(f"{one.name}: no partitions assigned yet")
+            continue
+        if one.excused():
             continue
         now = time.monotonic()
         stale = tuple(

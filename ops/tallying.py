@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
 
+from ops.metrics import Metrics
 from ops.reading import Cluster, Reading
 from ops.watchdog import WatchFigures
 from schemas.errors import Code, Unavailable
@@ -96,6 +98,14 @@ async def _to_the_start(cluster: Cluster, group: str) -> int:
     finally:
         await member.stop()
     return len(parts)
+
+
+def tally_gauges(metrics: Metrics) -> tuple[Gauge, Gauge]:
+    """`sztab_tally_lag_records` and `sztab_tally_still_seconds`."""
+    return (
+        metrics.gauge("tally_lag", "records", "Records that the figures do not count yet; -1 before the first look."),
+        metrics.gauge("tally_still", "seconds", "For how long the tally has had lag and committed nothing."),
+    )
 
 
 class Progress:

@@ -8,6 +8,7 @@ from ops.delivering.outage import Outage
 from ops.metrics import Metrics
 from schemas.delivery import Outcome
 from schemas.errors import Code
+from schemas.topics import LANES
 
 
 class Served(Protocol):
@@ -46,6 +47,9 @@ class Figures:
         """Measure a recipient whenever somebody asks, from the first moment."""
         self._down.labels(name).set_function(lambda: service.outage.seconds(datetime.now(UTC)))
         self._waiting.labels(name).set_function(lambda: float(service.outage.waiting))
+        for lane in LANES:
+            for outcome in Outcome:
+                self._ends.labels(name, lane, outcome.value)
         for code in stops:
             self._stopped.labels(name, code.value).set_function(_stopped_by(service, code))
 

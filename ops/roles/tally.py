@@ -17,7 +17,7 @@ from ops.health import Readiness
 from ops.metrics import Metrics
 from ops.operating import operating
 from ops.settings import Settings
-from ops.tallying import Progress, TallyWatch, reset
+from ops.tallying import Progress, TallyWatch, reset, tally_gauges
 from ops.watchdog import Watchdog, WatchFigures
 from streams.leaving import Leaving
 from streams.tally import TallySettings
@@ -83,9 +83,8 @@ async def run(settings: Settings) -> None:
 
 def told_by(metrics: Metrics, progress: Progress) -> Metrics:
     """The role's metrics, with those of its progress."""
-    lag = metrics.gauge("tally_lag", "records", "Records that the figures do not count yet; -1 before the first look.")
+    lag, still = tally_gauges(metrics)
     lag.set_function(lambda: -1.0 if progress.lag is None else float(progress.lag))
-    still = metrics.gauge("tally_still", "seconds", "For how long the tally has had lag and committed nothing.")
     still.set_function(lambda: progress.still_seconds)
     return metrics
 
