@@ -16,11 +16,13 @@ from ops import log as logs
 from ops import runtime
 from ops.health import Readiness, Ready
 from ops.http import operation_app, served
+from ops.loop_guard import LoopGuard
 from ops.metrics import Metrics
 from ops.roles import ROLES
 from ops.settings import Settings
 from ops.settings_checks import loopback_only
 from schemas.errors import SztabError
+from streams.leaving import Leaving
 
 LOOK_SECONDS: Final = 5.0
 """How often a role looks whether it is ready, for its metrics; requests of `/health/ready` ask by themselves."""
@@ -45,7 +47,8 @@ async def operating(
     """
     operation = settings.operation
     app = operation_app(metrics.registry, ready)
-    async with served(app, operation.host, operation.port) as at:
+    guard = LoopGuard(operation.blocked_seconds, Leaving())
+    async with guard.guarding(), served(app, operation.host, operation.port) as at:
         with runtime.announced(settings, role, url, at):
             log.info("role_started", url=url, operation=at, pid=os.getpid())
             looking = asyncio.create_task(_look(ready_gauge(metrics), ready), name="readiness")
