@@ -28,17 +28,21 @@ class Consumers(AiokafkaClients):
     def __init__(self) -> None:
         self.silent = False
 
+    def _ended(self) -> bool:
+        return self.silent
+
     def consumer(self, settings: ShellSettings, group: str) -> Any:
         """A consumer that brings nothing and raises nothing once `silent` is set."""
         consumer = super().consumer(settings, group)
         getmany = consumer.getmany
 
         async def quiet(*parts: Any, **options: Any) -> dict[Any, Any]:
-            if self.silent:
+            if self._ended():
                 await asyncio.sleep(0.05)
                 return {}
             found: dict[Any, Any] = await getmany(*parts, **options)
-            return {} if self.silent else found
+            # What was on its way when the fetching ended is not handed over either.
+            return {} if self._ended() else found
 
         consumer.getmany = quiet
         return consumer
