@@ -27,12 +27,19 @@ class IntakeMetrics:
         )
         self._registry = registry
 
-    def watch(self, fill: Callable[[], float], backlog: Callable[[], int], oldest_ms: Callable[[], int | None]) -> None:
+    def watch(
+        self,
+        fill: Callable[[], float],
+        backlog: Callable[[], int],
+        oldest_ms: Callable[[], int | None],
+        connected: Callable[[], bool],
+    ) -> None:
         """Measure journal and publisher whenever somebody asks."""
         gauges: tuple[tuple[str, str, Callable[[], float]], ...] = (
             ("sztab_journal_fill_ratio", "Used share of the journal's room.", fill),
             ("sztab_publish_backlog_rows", "Rows that the broker does not have yet.", backlog),
             ("sztab_publish_lag_seconds", "Age of the oldest row on its way.", lambda: _age(oldest_ms())),
+            ("sztab_broker_up", "1 while the cluster answers this process.", lambda: float(connected())),
         )
         for name, text, measure in gauges:
             Gauge(name, text, registry=self._registry).set_function(measure)

@@ -67,7 +67,10 @@ class Runner:
         self.feeds: dict[str, Feed] = {}
         self._metrics = IntakeMetrics(registry)
         self._metrics.watch(
-            lambda: journal.fill, lambda: self.publisher.backlog, lambda: self.publisher.oldest_received_ms
+            lambda: journal.fill,
+            lambda: self.publisher.backlog,
+            lambda: self.publisher.oldest_received_ms,
+            lambda: self.publisher.connected,
         )
         self._back_off = tuple(back_off_seconds)
         self._pulling: list[Pulling] = []

@@ -24,7 +24,6 @@ from connectors.identity import Identity
 from connectors.journal import Journal
 from connectors.journal_store import Limits
 from connectors.keys import ThreadKeys
-from connectors.kits.kafka import kafka_producer
 from connectors.runner import Runner
 from ops import kafka, runtime
 from ops.feed_clock import wind
@@ -108,7 +107,7 @@ class _Feeding:
             node=self._node,
             journal=self._journal,
             identity=identity,
-            make_producer=lambda: kafka_producer(cluster.bootstrap_servers, **cluster.security),
+            make_producer=cluster.producer,
             prefix=cluster.prefix,
             registry=CollectorRegistry(),
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from connectors.registry import CONNECTORS
-from ops import handbook_commands, handbook_settings, openapi
+from ops import handbook_commands, handbook_metrics, handbook_settings, openapi
 from schemas import generate as schemas_generate
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -24,6 +24,7 @@ def documents() -> dict[Path, str]:
     made[HANDBOOK / "settings.md"] = handbook_settings.settings_page()
     made[HANDBOOK / "connectors.md"] = handbook_settings.connectors_page(CONNECTORS)
     made[HANDBOOK / "commands.md"] = handbook_commands.commands_page(sztab)
+    made[HANDBOOK / "metrics.md"] = handbook_metrics.metrics_page()
     made[HANDBOOK / "retention.md"] = handbook_commands.retention_page()
     return made
 

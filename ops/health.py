@@ -20,6 +20,8 @@ from streams.clients import begin
 ASK_SECONDS: Final = 5.0
 """A cluster that does not tell the lag within this time leaves it unknown: not ready."""
 
+CLOSE_SECONDS: Final = 2.0
+
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
@@ -56,14 +58,29 @@ class Watched:
     group: str
     topic: str
     held: Held
+    labels: tuple[str, str] = ("", "")
+    """Processor and logical input, as its metrics name them."""
+    excused: Callable[[], bool] = lambda: False
+    """Whether it has a reason to commit nothing that is told elsewhere: a recipient that is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicsSeen:
+    """Our topics as the cluster shows them. Under-replicated: fewer replicas in sync than it has."""
+
+    partitions: Mapping[str, int] = field(default_factory=dict)
+    underreplicated: int = 0
+    leaderless: int = 0
 
 
 async def readiness(watched: list[Watched], lags: Lags, limit_seconds: float) -> Readiness:
-    """Ready iff every held partition committed within the limit or has no lag."""
+    """Ready iff every held partition committed within the limit, has no lag, or is excused."""
     why: list[str] = []
     for one in watched:
         if one.held.holding is None:
             why.append(f"{one.name}: no partitions assigned yet")
+            continue
+        if one.excused():
             continue
         now = time.monotonic()
         stale = tuple(
@@ -109,6 +126,23 @@ class SeparateLags:
             lags[part.partition] = ends[part] - max(committed, begins[part])
         return lags
 
+    async def topics(self) -> TopicsSeen:
+        """Our topics. May raise KafkaError, OSError, TimeoutError."""
+        async with self._one_at_a_time:
+            try:
+                admin, _ = await self._started()
+                told = await admin.describe_topics()
+            except BaseException:
+                await self._close()
+                raise
+        ours = [one for one in told if one["topic"].startswith(self._cluster.prefix) and not one["error_code"]]
+        parts = [part for one in ours for part in one["partitions"]]
+        return TopicsSeen(
+            {one["topic"]: len(one["partitions"]) for one in ours},
+            sum(len(part["isr"]) < len(part["replicas"]) for part in parts),
+            sum(part["leader"] < 0 for part in parts),
+        )
+
     async def close(self) -> None:
         """Give the clients back."""
         async with self._one_at_a_time:
@@ -122,8 +156,9 @@ class SeparateLags:
         return self._clients
 
     async def _close(self) -> None:
+        """Bounded: a client that does not end must not hold the question that comes next."""
         clients, self._clients = self._clients, None
         if clients is not None:
-            with suppress(KafkaError, OSError):
-                await clients[0].close()
-                await clients[1].stop()
+            for ending in (clients[0].close, clients[1].stop):
+                with suppress(KafkaError, OSError, TimeoutError):
+                    await asyncio.wait_for(ending(), CLOSE_SECONDS)

@@ -15,11 +15,15 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from ops.process_metrics import ProcessFigures
 from schemas.errors import Code
 from streams.contract import Processor, Record
 
 NAME: Final = re.compile(r"[a-z]+(_[a-z]+)*")
 LATENCY_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+FROM_THE_START: Final = (Code.STEP_BUG, Code.OUTPUT_TOO_LARGE, Code.RECORD_INVALID)
+"""Counted from zero: what is first seen at one has not increased, and its alert would miss the first."""
 
 
 class Metrics:
@@ -31,6 +35,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
+        ProcessFigures(self.registry)
 
     def counter(self, noun: str, unit: str, help_text: str, labels: tuple[str, ...] = ()) -> Counter:
         """`sztab_<noun>_<unit>_total`."""
@@ -84,6 +89,8 @@ class ShellMetrics:
         self._committed = metrics.gauge("committed", "offset", "Next offset to read.", (*labels, "partition"))
         self._aside = metrics.counter("quarantined", "records", "Records set aside.", (*labels, "code"))
         self._mine = mine
+        for code in FROM_THE_START:
+            self._aside.labels(*mine, code.value)
 
     def stepped(self, partition: int, records: int, seconds: float) -> None:  # noqa: ARG002 - the Observer's interface
         """Count and time a partition's part of a round."""

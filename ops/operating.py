@@ -10,17 +10,22 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
+from prometheus_client import Gauge
 
 from ops import log as logs
 from ops import runtime
 from ops.health import Readiness, Ready
 from ops.http import operation_app, served
+from ops.loop_guard import LoopGuard
 from ops.metrics import Metrics
 from ops.roles import ROLES
 from ops.settings import Settings
 from ops.settings_checks import loopback_only
 from schemas.errors import SztabError
+from streams.leaving import Leaving
 
+LOOK_SECONDS: Final = 5.0
+"""How often a role looks whether it is ready, for its metrics; requests of `/health/ready` ask by themselves."""
 STUCK_EXIT: Final = 70
 """Exit status of a role that did not stop in time (EX_SOFTWARE of sysexits.h)."""
 
@@ -42,13 +47,28 @@ async def operating(
     """
     operation = settings.operation
     app = operation_app(metrics.registry, ready)
-    async with served(app, operation.host, operation.port) as at:
+    guard = LoopGuard(operation.blocked_seconds, Leaving())
+    async with guard.guarding(), served(app, operation.host, operation.port) as at:
         with runtime.announced(settings, role, url, at):
             log.info("role_started", url=url, operation=at, pid=os.getpid())
+            looking = asyncio.create_task(_look(ready_gauge(metrics), ready), name="readiness")
             try:
                 yield at
             finally:
                 log.info("role_stopping")
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+
+
+def ready_gauge(metrics: Metrics) -> Gauge:
+    """`sztab_role_ready`, in every role."""
+    return metrics.gauge("role", "ready", "1 while the role is ready, as /health/ready answers.")
+
+
+async def _look(gauge: Gauge, ready: Ready) -> None:
+    while True:
+        gauge.set(int((await ready()).ready))
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def run_role(settings: Settings, role: str, parent: int | None = None, **options: Any) -> None:

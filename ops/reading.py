@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.errors import Code, Unavailable
 from schemas.topics import MAX_MESSAGE_BYTES
-from streams.clients import begin
+from streams.clients import BoundedProducer, begin
 
 STALL_SECONDS: Final = 20.0
 PARTITION_FETCH_BYTES: Final = MAX_MESSAGE_BYTES + 65_536
@@ -58,9 +58,9 @@ class Cluster:
             **self.security,
         )
 
-    def producer(self) -> AIOKafkaProducer:
+    def producer(self) -> BoundedProducer:
         """An idempotent producer, acks=all, not started."""
-        return AIOKafkaProducer(
+        return BoundedProducer(
             bootstrap_servers=self.bootstrap_servers,
             acks="all",
             enable_idempotence=True,

@@ -116,6 +116,8 @@ class OperationPart(Part):
     """Least severity that is written."""
     ready_seconds: Seconds = 30.0
     """A partition with lag and without a commit for so long makes its process not ready."""
+    blocked_seconds: Annotated[float, Field(ge=5)] = 60.0
+    """A process whose event loop has not turned for so long ends itself, and is started again."""
     stop_seconds: Annotated[float, Field(gt=0, le=60)] = 10.0
     """A role that is told to stop and has not ended by then is killed."""
     restart_seconds: Seconds = 0.5

@@ -21,6 +21,7 @@ from typing import Final
 
 import aiohttp
 import structlog
+from prometheus_client import Counter
 
 from ops import log as logs
 from ops import runtime
@@ -59,6 +60,11 @@ def role_command(config: Path | None, role: str) -> list[str]:
     return [sys.executable, "-m", "ops", *chosen, "run", role, "--parent", str(os.getpid())]
 
 
+def deaths_counter(metrics: Metrics) -> Counter:
+    """`sztab_restarted_roles_total`."""
+    return metrics.counter("restarted", "roles", "Roles started again after they died.", ("role",))
+
+
 class Supervisor:
     """Runs the roles until it is told to stop. `command` gives a role's command line, `prepare` makes the cluster."""
 
@@ -77,7 +83,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         metrics = Metrics()
         self._metrics = metrics
-        self._deaths = metrics.counter("restarted", "roles", "Roles started again after they died.", ("role",))
+        self._deaths = deaths_counter(metrics)
 
     def stop(self) -> None:
         """End `run` gracefully. A second call changes nothing."""

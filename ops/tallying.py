@@ -2,16 +2,21 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from prometheus_client import Gauge
 
+from ops.metrics import Metrics
 from ops.reading import Cluster, Reading
+from ops.watchdog import WatchFigures
 from schemas.errors import Code, Unavailable
 from schemas.topics import FIGURES, TALLY, changelog
 from streams.clients import begin
+from streams.leaving import Exit
 
 INPUTS = tuple(source for _, source in TALLY)
 CHANGELOGS = tuple(changelog(name, source) for name, source in TALLY)
@@ -95,6 +100,14 @@ async def _to_the_start(cluster: Cluster, group: str) -> int:
     return len(parts)
 
 
+def tally_gauges(metrics: Metrics) -> tuple[Gauge, Gauge]:
+    """`sztab_tally_lag_records` and `sztab_tally_still_seconds`."""
+    return (
+        metrics.gauge("tally_lag", "records", "Records that the figures do not count yet; -1 before the first look."),
+        metrics.gauge("tally_still", "seconds", "For how long the tally has had lag and committed nothing."),
+    )
+
+
 class Progress:
     """Does the tally move? Lag and committed offsets as the cluster tells them."""
 
@@ -103,9 +116,23 @@ class Progress:
         self._committed = -1
         self._moved_at = time.monotonic()
         self.lag: int | None = None
+        self.still_seconds = 0.0
 
     async def look(self) -> float:
         """Ask the cluster; seconds for which there was lag and nothing was committed, 0 when there is none."""
+        try:
+            committed = await self._committed_now()
+        except (KafkaError, OSError, TimeoutError, Unavailable):
+            # Whether it moves cannot be known: the time begins anew.
+            self._moved_at, self.still_seconds = time.monotonic(), 0.0
+            raise
+        assert self.lag is not None
+        if committed != self._committed or self.lag <= 0:
+            self._committed, self._moved_at = committed, time.monotonic()
+        self.still_seconds = time.monotonic() - self._moved_at if self.lag > 0 else 0.0
+        return self.still_seconds
+
+    async def _committed_now(self) -> int:
         known = await self._cluster.partitions(INPUTS)
         parts = [TopicPartition(self._cluster.prefix + name, at) for name in known for at in known[name]]
         admin, reader = self._cluster.admin(), self._cluster.reader()
@@ -118,8 +145,32 @@ class Progress:
             await admin.close()
             await reader.stop()
         commits = {part: max(told[part].offset if part in told else -1, begins[part]) for part in parts}
-        committed = sum(commits.values())
         self.lag = sum(ends[part] - commits[part] for part in parts)
-        if committed != self._committed or self.lag <= 0:
-            self._committed, self._moved_at = committed, time.monotonic()
-        return time.monotonic() - self._moved_at
+        return sum(commits.values())
+
+
+class TallyWatch:
+    """The look of the tally's watchdog: a tally that has lag and commits nothing for too long ends its process."""
+
+    def __init__(
+        self,
+        progress: Progress,
+        limit_seconds: float,
+        convict: Callable[[Exit, str], object],
+        told: WatchFigures,
+    ) -> None:
+        self._progress, self._limit, self._convict, self._told = progress, limit_seconds, convict, told
+
+    async def look(self) -> None:
+        """Look once. An absent broker is no fault of the application: faust waits for it, and so does this."""
+        try:
+            still_seconds = await self._progress.look()
+        except (KafkaError, OSError, TimeoutError, Unavailable):
+            self._told.answered(yes=False)
+            return
+        self._told.answered(yes=True)
+        if still_seconds > self._limit:
+            self._convict(Exit.UNKNOWN, f"the tally has lag and committed nothing for {still_seconds:.0f} s")
+
+    async def close(self) -> None:
+        """Nothing is kept between two looks."""

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Collection
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
+import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaConnectionError, KafkaError
@@ -20,6 +21,10 @@ MAX_POLL_MS = 300_000
 
 START_SECONDS = 2.0
 """How long a start may go on that nobody waits for any more."""
+FLUSH_SECONDS = 0.8
+"""How long a producer that is given back may go on sending, and then how long its sender may take to end."""
+
+log: Final = structlog.get_logger("streams.clients")
 
 
 async def begin(client: Any) -> None:
@@ -37,6 +42,50 @@ async def begin(client: Any) -> None:
         await asyncio.gather(start, return_exceptions=True)
         await (client.close() if isinstance(client, AIOKafkaAdminClient) else client.stop())
         raise
+
+
+class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships no types
+    """aiokafka's producer, whose `stop` ends also when what waits in it cannot be sent.
+
+    An idempotent one never lets a batch expire (aiokafka 0.14), so its own `stop` waits for as long as the brokers are
+    away or the producer is stuck (aiokafka 1017); broken off there, its sender lives on, and sends what nobody waits
+    for whenever it can. Every producer that may be discarded is one of these.
+    """
+
+    async def stop(self) -> None:
+        """Flush for a moment, then give up what is left and close every connection. KafkaError as aiokafka's own."""
+        ending = asyncio.ensure_future(super().stop())
+        try:
+            await asyncio.wait({ending}, timeout=FLUSH_SECONDS)
+            if not ending.done():
+                self._sender.sender_task.cancel()
+                await self.client.close()  # what is on the wire ends, and with it the sender
+                await asyncio.wait({ending}, timeout=FLUSH_SECONDS)
+                log.warning("producer_discarded", given_up=self._given_up())
+            if ending.done():
+                ending.result()
+        finally:
+            if not ending.done():
+                self._sender.sender_task.cancel()
+                ending.cancel()
+
+    def _given_up(self) -> int:
+        """Fail every batch that waits, and say how many; nobody need look at their futures."""
+        accumulator = self._message_accumulator
+        # One that was tried has a callback that takes it out of there, and fails where it is not.
+        accumulator._pending_batches.update(one for some in accumulator._batches.values() for one in some)  # noqa: SLF001
+        accumulator._batches.clear()  # noqa: SLF001
+        waiting = list(accumulator._pending_batches)  # noqa: SLF001
+        for batch in waiting:
+            for future in (batch.future, batch._drain_waiter, *(one for one, _ in batch._msg_futures)):  # noqa: SLF001
+                future.add_done_callback(_looked_at)
+        accumulator.fail_all(KafkaError("the producer was discarded"))
+        return len(waiting)
+
+
+def _looked_at(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()
 
 
 class Clients(Protocol):
@@ -60,7 +109,7 @@ class AiokafkaClients:
 
     def producer(self, settings: ShellSettings) -> Any:
         """Idempotent, acks=all, no linger: batches come prepared."""
-        return AIOKafkaProducer(
+        return BoundedProducer(
             bootstrap_servers=settings.bootstrap_servers,
             acks="all",
             enable_idempotence=True,

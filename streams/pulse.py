@@ -70,11 +70,11 @@ class Pulse:
         while not ended.wait(self._limit / BEATS):
             gap = self._now() - self._last
             if gap > self._limit and self._armed:
-                self._leave.from_aside(Exit.STOOD_STILL, f"the loop is blocked for {gap:.1f} s{_place(loop)}")
+                self._leave.from_aside(Exit.STOOD_STILL, f"the loop is blocked for {gap:.1f} s{place(loop)}")
                 return
 
 
-def _place(thread: int) -> str:
+def place(thread: int) -> str:
     """Where a thread is: ` at lifecycle.py:120`."""
     frame = sys._current_frames().get(thread)  # noqa: SLF001 - documented, and told nowhere else
     return f" at {Path(frame.f_code.co_filename).name}:{frame.f_lineno}" if frame is not None else ""

@@ -28,6 +28,8 @@ PENDING_MS: Final = 10_000
 DUE_MS: Final = 1000
 """Least time between two ticks of a partition: a due one may not have been stepped yet."""
 
+STUCK_SECONDS: Final = 45.0
+"""A tick that no answer came for in so long condemns the producer: an idempotent one tries for ever."""
 STOP_SECONDS: Final = 2.0
 """Longest time that giving a producer back may take."""
 
@@ -57,13 +59,16 @@ class Ticker:
         producer: Callable[[ShellSettings], Any] | None = None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         passed_ms: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000,
+        stuck_seconds: float = STUCK_SECONDS,
     ) -> None:
         self._processor = processor
         self._holder = holder
         self._settings = settings
         self._make_producer = producer or AiokafkaClients().producer
         self._now_ms, self._passed_ms = now_ms, passed_ms
+        self._stuck = stuck_seconds
         self._producer: Any = None
+        self._starting = asyncio.Lock()
         self._last: dict[int, int] = {}
         self._stop = asyncio.Event()
         self.written = 0
@@ -90,21 +95,30 @@ class Ticker:
     async def look(self) -> None:
         """Write the ticks that are wanted now."""
         passed = self._passed_ms()
-        for partition, output in self.wanted(self._now_ms(), passed):
-            try:
-                await (await self._started()).send_and_wait(
-                    self._settings.prefix + output.topic,
-                    value=output.value,
-                    key=output.key,
-                    partition=partition,
-                    headers=list(output.headers),
-                )
-            except KafkaError as error:
+        wanted = self.wanted(self._now_ms(), passed)
+        told = await asyncio.gather(*(self._write(*one) for one in wanted), return_exceptions=True)
+        for (partition, _), error in zip(wanted, told, strict=True):
+            if error is None:
+                self._last[partition] = passed
+                self.written += 1
+            elif isinstance(error, KafkaError | TimeoutError):
                 log.warning("tick_dropped", partition=partition, error=type(error).__name__)
-                await self._discard()
-                continue
-            self._last[partition] = passed
-            self.written += 1
+            else:
+                raise error
+        if any(told):
+            await self._discard()
+
+    async def _write(self, partition: int, output: Output) -> None:
+        """Write a tick, within a time: one that waits for its answer for ever would hold all later ones."""
+        async with asyncio.timeout(self._stuck):
+            producer = await self._started()
+            await producer.send_and_wait(
+                self._settings.prefix + output.topic,
+                value=output.value,
+                key=output.key,
+                partition=partition,
+                headers=list(output.headers),
+            )
 
     def wanted(self, now: int, passed: int) -> list[tuple[int, Output]]:
         """The partitions to be ticked at this moment, each with its tick.
@@ -129,10 +143,12 @@ class Ticker:
 
     async def _started(self) -> Any:
         """The producer at work, a new one where there is none. KafkaError when no broker can be reached."""
-        if self._producer is None:
-            self._producer = self._make_producer(self._settings)
-            await begin(self._producer)
-        return self._producer
+        async with self._starting:
+            if self._producer is None:
+                made = self._make_producer(self._settings)
+                await begin(made)
+                self._producer = made
+            return self._producer
 
     async def _discard(self) -> None:
         producer, self._producer = self._producer, None

@@ -80,12 +80,14 @@ class Courier:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     chance: Callable[[], float] = random.random
     outage: Outage = field(init=False)
+    stopped: Code | None = field(init=False)
     _subjects: dict[str, _Subject] = field(default_factory=dict)
     _bugs: deque[float] = field(default_factory=deque)
     _greeted: bool = False
 
     def __post_init__(self) -> None:
         self.outage = Outage(self.recipient)
+        self.stopped: Code | None = None
 
     async def carry(
         self, delivery: Delivery, place: Place, slots: asyncio.Semaphore, passed_on: Mapping[str, str] | None = None
@@ -215,6 +217,7 @@ class Courier:
 
     async def stop(self, error: SztabError) -> None:
         """Page: this recipient gets nothing more until a person has looked."""
+        self.stopped = error.code
         log.error("recipient_stopped", recipient=self.recipient, code=error.code.value)
         detail = f"deliveries are kept until the role is started again: {error.code}"
         await self.writer.write([messages.alarm(messages.STOPPED, self.recipient, self.clock(), detail, active=True)])

@@ -26,6 +26,16 @@ class Outage:
         """Whether a delivery waits for another try."""
         return bool(self._since)
 
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait for another try."""
+        return len(self._since)
+
+    def seconds(self, now: datetime) -> float:
+        """For how long the oldest of them has failed; 0 when none does."""
+        oldest = min(self._since.values(), default=now)
+        return max(0.0, (now - oldest).total_seconds())
+
     def failed(self, delivery_id: str, error: Unavailable, now: datetime, *, urgent: bool) -> bool:
         """A try failed; True when it is the first of an outage (to be logged)."""
         first = not self._since

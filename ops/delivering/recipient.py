@@ -14,9 +14,10 @@ from connectors.contract import Sink
 from ops.delivering.courier import Courier, Observer, Silent, StoppedError, Writer
 from ops.delivering.lane import Lane, Limits
 from ops.delivering.memory import HORIZON_MS, Memory
+from ops.delivering.outage import Outage
 from ops.delivering.retry import pause_seconds
 from ops.reading import Cluster, Reading
-from schemas.errors import Denied, Rejected, Unavailable
+from schemas.errors import Code, Denied, Rejected, Unavailable
 from schemas.topics import LANES, RECEIPTS
 
 MONITOR_SECONDS: Final = 1.0
@@ -80,6 +81,16 @@ class Service:
         self.lanes: Final = tuple(
             Lane(cluster, self._courier, name, instance, receipts.catch_up, limits) for name in LANES
         )
+
+    @property
+    def outage(self) -> Outage:
+        """How it stands with the recipient."""
+        return self._courier.outage
+
+    @property
+    def stopped(self) -> Code | None:
+        """Why it gets nothing more until a person has looked; None while it does."""
+        return self._courier.stopped
 
     async def run(self) -> None:
         """Connect, deliver; give everything back at the end."""

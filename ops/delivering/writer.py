@@ -12,6 +12,8 @@ from streams.clients import begin
 from streams.contract import Output
 
 PAUSE_SECONDS = 1.0
+STUCK_SECONDS = 45.0
+"""What no answer came for in so long condemns the producer: an idempotent one tries for ever, whatever became of it."""
 
 log = structlog.get_logger()
 
@@ -19,8 +21,10 @@ log = structlog.get_logger()
 class KafkaWriter:
     """One idempotent producer for all recipients of a process, made at the first write; given back by `close`."""
 
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
+    def __init__(
+        self, cluster: Cluster, stuck_seconds: float = STUCK_SECONDS, pause_seconds: float = PAUSE_SECONDS
+    ) -> None:
+        self._cluster, self._stuck, self._pause = cluster, stuck_seconds, pause_seconds
         self._producer: AIOKafkaProducer | None = None
         self._renewing = asyncio.Lock()
         self._down = False
@@ -48,14 +52,15 @@ class KafkaWriter:
 
     async def _sent(self, producer: AIOKafkaProducer, outputs: Sequence[Output]) -> bool:
         try:
-            futures = [
-                await producer.send(
-                    self._cluster.prefix + out.topic, key=out.key, value=out.value, headers=list(out.headers)
-                )
-                for out in outputs
-            ]
-            await asyncio.gather(*futures)
-        except (KafkaError, OSError) as error:
+            async with asyncio.timeout(self._stuck):
+                futures = [
+                    await producer.send(
+                        self._cluster.prefix + out.topic, key=out.key, value=out.value, headers=list(out.headers)
+                    )
+                    for out in outputs
+                ]
+                await asyncio.gather(*futures)
+        except (KafkaError, OSError, TimeoutError) as error:
             if not self._down:
                 self._down = True
                 log.warning("broker_unavailable", part="deliver", error=type(error).__name__)
@@ -67,7 +72,7 @@ class KafkaWriter:
             if self._producer is not failed:
                 return
             if not self._fresh:
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self._pause)
             self._fresh = False
             await self._given_back()
             try:

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from ops import kafka, runtime
 from ops.console.app import Parts, build
 from ops.console.board import Board
+from ops.console.figures import ConsoleFigures
 from ops.console.follow import RECENT, RECENT_MS, WHOLE, follow, read_ms
 from ops.console.hub import Hub
 from ops.console.people import authenticator, forwarder
@@ -37,6 +38,7 @@ async def run(settings: Settings) -> None:
     """Serve the page until cancelled; it is there at once, and ready when the topics were read to their ends."""
     metrics, cluster, board = Metrics(), kafka.cluster(settings), Board()
     hub = Hub(uuid.uuid4().hex[:12], board.snapshot, read_ms=lambda: None)
+    ConsoleFigures(metrics.registry, board, hub)
     caught_up = asyncio.Event()
 
     async def ready() -> Readiness:

@@ -7,12 +7,15 @@ from functools import partial
 from connectors.contract import Sink
 from ops import kafka
 from ops.delivering.figures import Figures
+from ops.delivering.lane import Lane
 from ops.delivering.recipient import Recipient, Service
 from ops.delivering.writer import KafkaWriter
 from ops.health import Readiness, SeparateLags, Watched, readiness
 from ops.metrics import Metrics
 from ops.operating import operating
+from ops.reading import Cluster
 from ops.settings import Instance, Settings
+from ops.silence import watched
 
 ROLE = "deliver"
 
@@ -29,19 +32,32 @@ async def run(settings: Settings) -> None:
         who.name: Service(who, cluster, writer, f"{instance}.{who.name}", observer=figures)
         for who in recipients(settings)
     }
-    watched = [
-        Watched(lane.topic, lane.group, lane.topic, lane) for service in services.values() for lane in service.lanes
-    ]
+    for name, service in services.items():
+        figures.watch(name, service)
+    lanes = [_watched(cluster, service, lane) for service in services.values() for lane in service.lanes]
+    watchdog = watched(settings, lanes, metrics)
 
     async def ready() -> Readiness:
-        return await readiness(watched, lags, settings.operation.ready_seconds)
+        return await readiness(lanes, lags, settings.operation.ready_seconds)
 
     try:
-        async with operating(settings, ROLE, metrics, ready):
+        async with operating(settings, ROLE, metrics, ready), watchdog.watching():
             await _all(list(services.values()))
     finally:
         await writer.close()
         await lags.close()
+
+
+def _watched(cluster: Cluster, service: Service, lane: Lane) -> Watched:
+    """A lane; while its recipient is down or stopped nothing is committed, and that is told in another way."""
+    return Watched(
+        name=lane.topic,
+        group=lane.group,
+        topic=lane.topic,
+        held=lane,
+        labels=(ROLE, lane.topic.removeprefix(cluster.prefix)),
+        excused=lambda: service.outage.down or service.stopped is not None,
+    )
 
 
 def recipients(settings: Settings) -> list[Recipient]:

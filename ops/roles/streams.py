@@ -8,15 +8,14 @@ from typing import Final, TypeVar
 import structlog
 
 from ops import kafka
-from ops.health import Lags, Readiness, SeparateLags, Watched, readiness
+from ops.health import Readiness, SeparateLags, Watched, readiness
 from ops.metrics import Metrics, ShellMetrics
 from ops.operating import operating
 from ops.reference import processors, references
 from ops.settings import Settings
-from ops.silence import Silence
+from ops.silence import watched
 from schemas.errors import Code, Misconfigured, SztabError
 from streams.contract import Processor
-from streams.leaving import Leaving
 from streams.shell import Shell
 from streams.shell_settings import ShellSettings
 from streams.ticker import Ticker
@@ -50,6 +49,7 @@ class Running:
             group=processor.group(told.prefix),
             topic=told.prefix + processor.input,
             held=self.observer,
+            labels=(processor.name, processor.input),
         )
 
     async def run(self) -> None:
@@ -98,7 +98,7 @@ async def run(
         Running(shell(kafka.shell_settings(settings, one, worker)), processor(one), metrics) for one in chosen
     ]
     lags = SeparateLags(kafka.cluster(settings))
-    silence = _silence(settings, running, lags)
+    watchdog = watched(settings, [one.watched for one in running], metrics)
 
     async def ready() -> Readiness:
         told = await readiness([one.watched for one in running], lags, settings.operation.ready_seconds)
@@ -106,9 +106,9 @@ async def run(
         return Readiness(told.ready and not recovering, (*told.why, *recovering), told.detail)
 
     try:
-        async with operating(settings, name_of(only, worker), metrics, ready), asyncio.TaskGroup() as group:
+        name = name_of(only, worker)
+        async with operating(settings, name, metrics, ready), watchdog.watching(), asyncio.TaskGroup() as group:
             group.create_task(_calm(running))
-            group.create_task(silence.run())
             for one in running:
                 group.create_task(one.run())
     except* SztabError as errors:
@@ -116,11 +116,6 @@ async def run(
         raise errors.exceptions[0] from None
     finally:
         await lags.close()
-
-
-def _silence(settings: Settings, running: Sequence[Running], lags: Lags) -> Silence:
-    limit = settings.streams.silent_seconds + settings.streams.commit_seconds
-    return Silence([one.watched for one in running], lags, limit, Leaving())
 
 
 async def _calm(running: Sequence[Running]) -> None:

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import structlog
-from aiokafka.errors import KafkaError
 
 from ops import kafka
 from ops.health import Readiness
 from ops.metrics import Metrics
 from ops.operating import operating
 from ops.settings import Settings
-from ops.tallying import Progress, reset
-from schemas.errors import Code, Unavailable
+from ops.tallying import Progress, TallyWatch, reset, tally_gauges
+from ops.watchdog import Watchdog, WatchFigures
+from streams.leaving import Leaving
 from streams.tally import TallySettings
 from streams.tally import run as run_application
 
 ROLE: Final = "tally"
+ASK_SECONDS: Final = 1.0
 LOOK_SECONDS: Final = 5.0
 STILL_SECONDS: Final = 60.0
 """Lag and no commit for so long: the process ends. Recovery of the tables must fit into it."""
@@ -53,7 +54,7 @@ def tally_settings(settings: Settings) -> TallySettings:
 
 
 async def run(settings: Settings) -> None:
-    """Run until cancelled. Unavailable when the application stands still: whoever runs it starts it again.
+    """Run until cancelled. A watchdog ends the process when the application stands still: it is started again.
 
     A rebuild that is asked for is done at the start; asked while it runs, the process begins anew.
     """
@@ -70,10 +71,22 @@ async def run(settings: Settings) -> None:
         done = await reset(cluster, told.app_id)
         request.unlink(missing_ok=True)
         log.info("tally_reset", entries=done.entries, figures=done.figures, partitions=done.partitions)
-    async with operating(settings, ROLE, Metrics(), ready):
-        await _until_asked(told, progress, request)
+    metrics, leave = told_by(Metrics(), progress), Leaving()
+    figures = WatchFigures(metrics)
+    watch = TallyWatch(progress, STILL_SECONDS, leave.from_aside, figures)
+    watchdog = Watchdog(lambda: watch, LOOK_SECONDS, figures)
+    async with operating(settings, ROLE, metrics, ready), watchdog.watching():
+        await _until_asked(told, request)
     log.info("tally_begins_anew")
     begin_anew()
+
+
+def told_by(metrics: Metrics, progress: Progress) -> Metrics:
+    """The role's metrics, with those of its progress."""
+    lag, still = tally_gauges(metrics)
+    lag.set_function(lambda: -1.0 if progress.lag is None else float(progress.lag))
+    still.set_function(lambda: progress.still_seconds)
+    return metrics
 
 
 def begin_anew() -> NoReturn:
@@ -81,9 +94,9 @@ def begin_anew() -> NoReturn:
     os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - our own command line, no shell
 
 
-async def _until_asked(told: TallySettings, progress: Progress, request: Path) -> None:
-    """The application until a rebuild is asked for; an application or a watch that ends takes the other along."""
-    tasks = [asyncio.create_task(run_application(told)), asyncio.create_task(_watched(progress, request))]
+async def _until_asked(told: TallySettings, request: Path) -> None:
+    """The application until a rebuild is asked for; whichever ends takes the other along."""
+    tasks = [asyncio.create_task(run_application(told)), asyncio.create_task(_asked(request))]
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
@@ -94,18 +107,7 @@ async def _until_asked(told: TallySettings, progress: Progress, request: Path) -
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _watched(progress: Progress, request: Path) -> None:
-    """Return when a rebuild is asked for; Unavailable when the application has stood still for too long."""
-    looks = 0
-    while not await asyncio.to_thread(request.exists):
-        await asyncio.sleep(LOOK_SECONDS / 5)
-        looks += 1
-        if looks % 5:
-            continue
-        try:
-            still_seconds = await progress.look()
-        except (KafkaError, OSError, Unavailable):
-            # An absent broker is no fault of the application; faust waits for it, and so does this.
-            continue
-        if still_seconds > STILL_SECONDS:
-            raise Unavailable(Code.OVERLOADED, f"the tally has lag and committed nothing for {still_seconds:.0f} s")
+async def _asked(request: Path) -> None:
+    """Return when a rebuild is asked for."""
+    while not await asyncio.to_thread(request.exists):  # noqa: ASYNC110 - another process makes the file
+        await asyncio.sleep(ASK_SECONDS)

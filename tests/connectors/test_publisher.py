@@ -6,7 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaError,
+    MessageSizeTooLargeError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
 
 from connectors import publisher as publishing
 from connectors.contract import Accepted, Held
@@ -70,11 +77,16 @@ async def _all_settled(one: Node) -> bool:
     return states == {RowState.PUBLISHED, RowState.QUARANTINED}
 
 
-async def test_a_failed_producer_is_replaced(cpr: Node) -> None:
-    """After an error whose outcome is unknown a new producer sends the row again, and later rows of its thread wait."""
+@pytest.mark.parametrize(
+    "error", [KafkaError, OutOfOrderSequenceNumber, UnknownProducerId, ProducerFenced, InvalidProducerEpoch]
+)
+async def test_a_failed_producer_is_replaced(cpr: Node, error: type[KafkaError]) -> None:
+    """After an error whose outcome is unknown, or that is final for the producer (aiokafka 1017), a new one sends the
+    row again, and later rows of its thread wait.
+    """
     lab = CprLab()
     await cpr.post(lab.form())
-    cpr.broker.errors = [KafkaError("unknown outcome")]
+    cpr.broker.errors = [error()]
     await asyncio.gather(*(cpr.post(lab.update("PL-LAB-00001")) for _ in range(5)))
     await until(lambda: len(cpr.broker.of(LANE)) >= 6)
     told = [kept.message() for kept in cpr.broker.of(LANE)]

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import aiohttp
 import pytest
@@ -65,6 +66,15 @@ async def test_an_idle_partition_is_ready_and_a_stuck_one_is_not() -> None:
     assert (await readiness([watched], FixedLags({1: 0, 2: 0}), 30)).ready
     stuck = await readiness([watched], FixedLags({1: 0, 2: 9}), 30)
     assert stuck.why == ("route: partition 2 stands still with a lag of 9",)
+
+
+async def test_an_excused_lane_is_ready() -> None:
+    """A recipient that is down is told as such; the process that waits for it is well."""
+    watched, told = _watched()
+    told.held([0])
+    excused = replace(watched, excused=lambda: True)
+    assert not (await readiness([watched], FixedLags({0: 3}), 30)).ready
+    assert (await readiness([excused], FixedLags({0: 3}), 30)).ready
 
 
 async def test_an_old_commit_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

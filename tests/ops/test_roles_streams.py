@@ -12,6 +12,7 @@ from ops.roles import streams
 from ops.settings import Settings
 from ops.settings_parts import KafkaPart
 from ops.silence import Silence
+from ops.watchdog import Looker, Watchdog
 from schemas.errors import Code, Misconfigured
 from schemas.topics import PROCESSORS
 
@@ -27,18 +28,20 @@ async def test_a_name_that_is_no_processor_refuses_to_start(tmp_path: Path) -> N
 
 
 async def test_silence_is_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The watch runs beside the shells, over every processor, with the limit of the settings."""
-    made: list[Silence] = []
+    """A watchdog stands beside the shells, over every processor, with the limit of the settings."""
+    made: list[Looker] = []
 
-    async def run(silence: Silence) -> None:
-        made.append(silence)
+    def watching(watchdog: Watchdog) -> None:
+        made.append(watchdog._make())
         raise Misconfigured(Code.CONFIGURATION_INVALID, "enough is seen")
 
-    monkeypatch.setattr(Silence, "run", run)
+    monkeypatch.setattr(Watchdog, "watching", watching)
     with pytest.raises(Misconfigured, match="enough is seen"):
         await streams.run(_settings(tmp_path), only=("route", "watch"))
-    assert {one.name.split()[0] for one in made[0]._watched} == {"route", "watch"}
-    assert made[0]._limit == 120.5
+    (silence,) = made
+    assert isinstance(silence, Silence)
+    assert {one.labels[0] for one in silence._watched} == {"route", "watch"}
+    assert silence._limit == 120.5
 
 
 def test_every_processor_of_the_catalogue_is_run(tmp_path: Path) -> None:

@@ -4,7 +4,14 @@
 import asyncio
 from itertools import pairwise
 
-from aiokafka.errors import KafkaTimeoutError
+import pytest
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaTimeoutError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
 
 from streams.contract import Outcome, Output, Processor
 from streams.shell_settings import ShellSettings
@@ -27,6 +34,7 @@ class Sink:
 
     def __init__(self):
         self.sent, self.refuse, self.open = [], False, 0
+        self.error, self.silent = None, set()
 
     async def start(self):
         self.open += 1
@@ -37,6 +45,10 @@ class Sink:
     async def send_and_wait(self, topic, *, value, key, partition, headers):
         if self.refuse:
             raise KafkaTimeoutError
+        if self.error is not None:
+            raise self.error
+        if partition in self.silent:
+            await asyncio.Event().wait()
         self.sent.append((topic, partition, value))
 
 
@@ -116,6 +128,43 @@ async def test_a_producer_that_failed_is_never_used_again():
     await ticker.look()
     await ticker.look()
     assert [(one.open, len(one.sent)) for one in made] == [(0, 0), (1, 1)]
+
+
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber, UnknownProducerId, ProducerFenced, InvalidProducerEpoch])
+async def test_after_an_error_for_good_the_next_tick_has_a_new_producer(error):
+    """A deadline must not be missed because a producer of an hour ago can never send again."""
+    made = []
+
+    def producer(_):
+        made.append(Sink())
+        made[-1].error = error() if len(made) == 1 else None
+        return made[-1]
+
+    plain = make(Holder(p0=0, p1=0), [5000])
+    ticker = Ticker(plain._processor, plain._holder, plain._settings, producer=producer)
+    await ticker.look()
+    await ticker.look()
+    assert [(one.open, len(one.sent)) for one in made] == [(0, 0), (1, 2)]
+    await ticker._discard()
+
+
+async def test_a_tick_that_is_never_answered_holds_no_other():
+    """One partition's leader is away: the others are ticked, and the producer is thrown away."""
+    made = []
+
+    def producer(_):
+        made.append(Sink())
+        made[-1].silent = {0} if len(made) == 1 else set()
+        return made[-1]
+
+    plain = make(Holder(p0=0, p1=0), [5000])
+    ticker = Ticker(plain._processor, plain._holder, plain._settings, producer=producer, stuck_seconds=0.05)
+    await ticker.look()
+    assert [partition for _, partition, _ in made[0].sent] == [1]
+    await ticker.look()
+    assert [partition for _, partition, _ in made[1].sent] == [0]
+    assert [one.open for one in made] == [0, 1]
+    await ticker._discard()
 
 
 async def test_a_wall_clock_that_is_set_back_stops_no_ticks():

@@ -3,7 +3,14 @@
 import asyncio
 
 import pytest
-from aiokafka.errors import KafkaTimeoutError, LeaderNotAvailableError, OutOfOrderSequenceNumber
+from aiokafka.errors import (
+    InvalidProducerEpoch,
+    KafkaTimeoutError,
+    LeaderNotAvailableError,
+    OutOfOrderSequenceNumber,
+    ProducerFenced,
+    UnknownProducerId,
+)
 
 from schemas.errors import Code, Unavailable
 from streams.leaving import Exit
@@ -18,6 +25,20 @@ async def test_a_claim_refused_for_good_ends_the_process():
     cluster.failing[CHANGELOG] = OutOfOrderSequenceNumber()
     async with Running(cluster) as running:
         await running.member.assigned([0])
+        await until(lambda: running.codes)
+    assert running.codes[0] == Exit.UNKNOWN
+
+
+@pytest.mark.parametrize("error", [OutOfOrderSequenceNumber, UnknownProducerId, ProducerFenced, InvalidProducerEpoch])
+async def test_a_round_refused_for_good_ends_the_process(error):
+    """Nothing more is acknowledged with a producer that can never send again; a new process has a new one."""
+    cluster = Cluster()
+    cluster.feed(range(3))
+    async with Running(cluster) as running:
+        await running.member.assigned([0])
+        await settled(cluster)
+        cluster.failing[CHANGELOG] = error()
+        cluster.feed(range(3, 6))
         await until(lambda: running.codes)
     assert running.codes[0] == Exit.UNKNOWN
 
