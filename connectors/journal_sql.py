@@ -144,7 +144,9 @@ def note(db: sqlite3.Connection, item: Note) -> None:
     """Write one note; belongs to the transaction that is open."""
     if isinstance(item, Mark):
         db.execute(
-            "UPDATE documents SET state = ?, reports = ?, thread = ?, verdict = COALESCE(?, verdict) WHERE row = ?",
+            # Replayed out of quarantine a row is as any other: on its way it has no verdict any more.
+            "UPDATE documents SET state = ?1, reports = ?2, thread = ?3,"
+            " verdict = CASE WHEN ?1 IN (0, 1) THEN NULL ELSE COALESCE(?4, verdict) END WHERE row = ?5",
             (
                 int(item.state),
                 reports_text(item.reports),

@@ -117,6 +117,14 @@ class Publisher:
         elif prepared.row > self._taken:
             self._behind.set()
 
+    def again(self, prepared: Prepared) -> None:
+        """Hand over a row out of quarantine, whose mark `received` is durable: behind what its threads have here."""
+        if prepared.row > self._taken:
+            self._behind.set()
+        elif prepared.row not in self._window:
+            self._window.admit(prepared)
+            self._launch(prepared.row)
+
     def has(self, row: int) -> bool:
         """Whether the broker has the row, by what this process knows."""
         return row <= self._taken and row not in self._window
