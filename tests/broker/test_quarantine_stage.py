@@ -89,7 +89,8 @@ async def test_a_malformed_report_is_corrected_replayed_and_traced(post: Post, t
     async def listed() -> Any:
         return await post.sztab("quarantine", "list")
 
-    (item,) = await until(listed, 30, "the item in the list")
+    items: Any = await until(listed, 30, "the item in the list")
+    (item,) = items
     assert (item["document_id"], item["stage"], item["source"], item["peer"]) == (original, "intake", "cpr", "cpr")
     shown = await post.sztab("quarantine", "show", original, "--bytes", "--purpose", "looking at the form")
     assert shown["state"] == "open"
@@ -112,7 +113,7 @@ async def test_a_malformed_report_is_corrected_replayed_and_traced(post: Post, t
         found = await post.sztab("trace", original)
         return found if any(one["outcome"] == "delivered" for one in found["deliveries"]) else None
 
-    trace = await until(delivered, 60, "the delivery of the correction")
+    trace: Any = await until(delivered, 60, "the delivery of the correction")
     assert {one["document_id"]: one["state"] for one in trace["documents"]} == {
         original: "quarantined",
         correction: "published",
