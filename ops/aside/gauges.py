@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import structlog
@@ -25,7 +25,8 @@ class Gauges:
     tells the same, so whoever watches takes the largest.
     """
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
         self._oldest_ms: int | None = None
         self._read_at: float | None = None
         oldest = metrics.gauge("quarantine", "oldest_seconds", "Age of the oldest open item, 0 when none is open.")
@@ -49,7 +50,7 @@ class Gauges:
         return {sample.labels["code"] for family in self._open.collect() for sample in family.samples}
 
     def _age(self) -> float:
-        return 0.0 if self._oldest_ms is None else max(0.0, time.time() - self._oldest_ms / 1000)
+        return 0.0 if self._oldest_ms is None else max(0.0, self._clock() - self._oldest_ms / 1000)
 
     def _since_read(self) -> float:
         return -1.0 if self._read_at is None else time.monotonic() - self._read_at

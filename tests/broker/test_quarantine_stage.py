@@ -8,8 +8,15 @@ import aiohttp
 import orjson
 import pytest
 
+from connectors.kits.receiver import Mood
 from connectors.webhook.lab import WebhookLab
 from ops.demo.stage import Stage, quoted, toml
+from ops.reading import Cluster, Reading
+from schemas.errors import Code, Rejected
+from schemas.topics import EMERGENCY, FACTS
+from streams.contract import Output, Record
+from streams.quarantine import quarantined
+from tests.broker.test_ledger_read import write
 from tests.waiting import until
 
 FORM: dict[str, Any] = {
@@ -29,14 +36,27 @@ FAST = "[streams]\nsession_seconds = 6"
 class Post:
     """A running installation with a recipient that really takes webhooks, and a person at its command line."""
 
-    def __init__(self, stage: Stage, session: aiohttp.ClientSession, lab: WebhookLab) -> None:
-        self.stage, self.session, self.lab = stage, session, lab
+    def __init__(self, stage: Stage, session: aiohttp.ClientSession, lab: WebhookLab, cluster: Cluster) -> None:
+        self.stage, self.session, self.lab, self.cluster = stage, session, lab, cluster
 
     async def sztab(self, *words: str, status: int = 0) -> Any:
         """A command with `--json`: what it printed, after it ended as it should."""
         ended, printed = await self.stage.run(*words, "--json")
         assert ended == status, printed
         return orjson.loads(printed)
+
+    async def items(self, *words: str) -> dict[str, Any]:
+        """The list, by item id."""
+        return {one["item_id"]: one for one in await self.sztab("quarantine", "list", *words)}
+
+    async def delivered(self, sought: str) -> list[dict[str, Any]]:
+        """What was delivered of an id."""
+        found = await self.sztab("trace", sought)
+        return [one for one in found["deliveries"] if one["outcome"] == "delivered"]
+
+    async def records(self, topic: str) -> list[Any]:
+        """Everything in a topic."""
+        return [one async for _, records in Reading(self.cluster, [topic]).on() for one in records]
 
     async def screen(self, *words: str) -> str:
         """What a command shows to a person."""
@@ -73,7 +93,7 @@ async def post(kafka: Any, prefix: str, tmp_path: Path) -> AsyncIterator[Post]:
         await stage.start(text)
         async with aiohttp.ClientSession() as session:
             await stage.ready(session)
-            yield Post(stage, session, lab)
+            yield Post(stage, session, lab, Cluster(kafka.bootstrap_servers, prefix))
     finally:
         await stage.stop()
         await lab.stop()
@@ -86,11 +106,8 @@ async def test_a_malformed_report_is_corrected_replayed_and_traced(post: Post, t
     assert (status, refused["code"], refused["kept"]) == (422, "syntax-invalid", "quarantine")
     original = refused["id"]
 
-    async def listed() -> Any:
-        return await post.sztab("quarantine", "list")
-
-    items: Any = await until(listed, 30, "the item in the list")
-    (item,) = items
+    items: Any = await until(post.items, 30, "the item in the list")
+    (item,) = items.values()
     assert (item["document_id"], item["stage"], item["source"], item["peer"]) == (original, "intake", "cpr", "cpr")
     shown = await post.sztab("quarantine", "show", original, "--bytes", "--purpose", "looking at the form")
     assert shown["state"] == "open"
@@ -129,11 +146,78 @@ async def test_a_malformed_report_is_corrected_replayed_and_traced(post: Post, t
     screen = await post.screen("trace", original)
     assert f"document {correction} corrects it" in screen
     assert "Zmyślona" not in screen
-    assert await listed() == []
-    (after,) = await post.sztab("quarantine", "list", "--state", "all")
+    assert await post.items() == {}
+    (after,) = (await post.items("--state", "all")).values()
     assert (after["state"], after["resolved"]["corrected_by"]) == ("corrected", correction)
     assert after["resolved"]["reason"] == "a bracket was missing"
     twice = await post.sztab(*replayed, status=1)
     assert twice["code"] == "state-forbids"
     ledger = await post.sztab("ledger", "--wait", "30")
     assert (ledger["balanced"], ledger["missing"]) == (True, {})
+
+
+def never_stepped(one: Any, number: int) -> Output:
+    """What the shell writes when the step failed on a report that nobody has seen yet: made of one that was taken."""
+    value = orjson.loads(one.value)
+    ids = {value["report_id"]: f"report-{number}", value["thread_id"]: f"thread-{number}"}
+    value |= {"report_id": f"report-{number}", "thread_id": f"thread-{number}", "far_id": f"PL-{number}"}
+    headers = tuple((name, ids.get(raw.decode(), raw.decode()).encode()) for name, raw in one.headers)
+    record = Record(EMERGENCY, one.partition, 10_000 + number, b"thread", orjson.dumps(value), headers, one.timestamp)
+    return quarantined("normalise")(record, Rejected(Code.STEP_BUG, "ValueError in step line 1"))
+
+
+def hopeless(one: Any) -> Output:
+    """A record that no processor will ever take."""
+    record = Record(EMERGENCY, one.partition, 20_000, b"thread", b"{}", tuple(one.headers), one.timestamp)
+    return quarantined("normalise")(record, Rejected(Code.RECORD_INVALID, "Report does not fit: missing"))
+
+
+@pytest.mark.timeout(300)
+async def test_each_stage_is_entered_again_under_the_same_ids(post: Post) -> None:
+    """A record that had no effect has one after its replay, once; a delivery goes again; what comes back stays open."""
+    assert (await post.send(GOOD))[0] == 202
+    taken: Any = await until(lambda: post.records(EMERGENCY), 30, "the report")
+    await write(post.cluster, [never_stepped(taken[0], 1), never_stepped(taken[0], 2), hopeless(taken[0])])
+    items: Any = await until(post.items, 30, "the items")
+    assert {one["stage"] for one in items.values()} == {"normalise"}
+    (bad,) = [one["item_id"] for one in items.values() if one["code"] == "record-invalid"]
+
+    plan = await post.sztab("quarantine", "replay", "--stage", "normalise")
+    assert (plan["dry_run"], plan["selected"], plan["would"]) == (True, 3, {"re-enter": 3})
+    assert set(await post.items()) == set(items), "a dry run changes nothing"
+    done = await post.sztab("quarantine", "replay", "--stage", "normalise", "--purpose", "the step is mended", "--yes")
+    assert (done["done"], done["outcomes"], done["state"]) == (3, {"replayed": 3}, "done")
+
+    async def came_back(times: int) -> Any:
+        return (await post.items()).get(bad, {}).get("times") == times
+
+    await until(lambda: came_back(2), 30, "the hopeless record is open again")
+    assert (await post.items())[bad]["tries"] == 1
+    for report in ("report-1", "report-2"):
+        await until(lambda report=report: post.delivered(report), 60, f"{report} delivered")  # type: ignore[misc]
+    kinds = [orjson.loads(one.value)["change"]["kind"] for one in await post.records(FACTS)]
+    assert "ReportRepeated" not in kinds
+    again = await post.sztab("quarantine", "replay", f"{bad}", "--purpose", "once more")
+    assert again["handling"] == "replayed"
+    await until(lambda: came_back(3), 30, "it is open once more")
+
+    post.lab.mood = Mood.REFUSE
+    assert (await post.send(orjson.dumps({**FORM, "cpr_id": "PL-9"})))[0] == 202
+
+    async def refused() -> Any:
+        return [one for one in (await post.items("--stage", "deliver")).values() if one["recipient"] == "dispatch"]
+
+    refusals: Any = await until(refused, 60, "the refused delivery")
+    (item,) = refusals
+    post.lab.mood = Mood.GOOD
+    told = await post.sztab("quarantine", "replay", item["item_id"], "--purpose", "dispatch takes it now")
+    assert told["delivery_id"] == item["delivery_id"]
+    await until(lambda: item["delivery_id"] in post.lab.kept, 60, "the same delivery id at the recipient")
+    assert item["item_id"] not in await post.items()
+    twice = await post.sztab("quarantine", "replay", item["item_id"], "--purpose", "again", status=1)
+    assert twice["code"] == "state-forbids"
+    for rest in (await post.items()).values():
+        gone = await post.sztab("quarantine", "discard", rest["item_id"], "--reason", "other posts do not need it")
+        assert gone["handling"] == "discarded"
+    assert await post.items() == {}
+    assert "discarded by" in await post.screen("quarantine", "show", bad)
