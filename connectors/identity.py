@@ -25,6 +25,8 @@ from schemas.wire import derived_id, record, secret_id
 
 _PESEL_WEIGHTS: Final = (1, 3, 7, 9, 1, 3, 7, 9, 1, 3)
 STAGE: Final = "intake"
+CORRECTS: Final = "corrects"
+"""Name in a document's context of the document that it corrects; only our own quarantine says so."""
 
 
 def wrong_pesel(text: str) -> bool:
@@ -47,7 +49,14 @@ class Identity:
         self, origin: Origin, stored: Stored, occurrence: str, context: Mapping[str, str], translation: Translation
     ) -> Prepared:
         """The records of a translated row. Rejected(`mode-mixed`) when it may not meet this installation's data."""
-        about = _Row(origin, stored, occurrence, traceparent(stored.document_id, context), translation.findings)
+        about = _Row(
+            origin,
+            stored,
+            occurrence,
+            traceparent(stored.document_id, context),
+            translation.findings,
+            context.get(CORRECTS),
+        )
         records: list[Outgoing] = []
         reports: list[tuple[str, str]] = []
         threads: dict[str, None] = {}
@@ -72,7 +81,9 @@ class Identity:
             findings=translation.findings + numbers,
         )
 
-    def quarantined(self, source: str, stored: Stored, verdict: Verdict, context: Mapping[str, str]) -> Prepared:
+    def quarantined(
+        self, source: str, stored: Stored, verdict: Verdict, context: Mapping[str, str], far_system: str = ""
+    ) -> Prepared:
         """The record that sets a row aside: its bytes stay in this node's journal."""
         item = Quarantined(
             item_id=derived_id(STAGE, stored.document_id),
@@ -83,6 +94,7 @@ class Identity:
             source=source,
             document_id=stored.document_id,
             node=self._node,
+            peer=far_system or None,
             set_aside_at=stored.received_at,
         )
         extensions = {
@@ -134,6 +146,7 @@ class Identity:
             ),
             tokens=self._tokens_of(told, settings.placeholder_numbers),
             findings=(*about.findings, *_pesel_findings(told)),
+            corrects=about.corrects,
         )
         extensions = about.extensions(mode) | {"reportid": report_id, "threadid": thread}
         topic = f"intake.{about.origin.lane}"
@@ -239,9 +252,11 @@ class _Row:
     occurrence: str
     traceparent: str
     findings: tuple[Finding, ...]
+    corrects: str | None = None
 
     def extensions(self, mode: Mode) -> dict[str, str]:
-        return {"documentid": self.stored.document_id, "mode": mode.value, "traceparent": self.traceparent}
+        told = {"documentid": self.stored.document_id, "mode": mode.value, "traceparent": self.traceparent}
+        return {**told, CORRECTS: self.corrects} if self.corrects else told
 
 
 def _pesel_findings(told: Told) -> tuple[Finding, ...]:

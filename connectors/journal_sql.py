@@ -181,7 +181,9 @@ def _mark(db: sqlite3.Connection, item: Mark) -> None:
         )
         return
     db.execute(
-        "UPDATE documents SET state = ?5, reports = ?1, thread = ?2, verdict = COALESCE(?3, verdict) WHERE row = ?4",
+        # Replayed out of quarantine a row is as any other: on its way it has no verdict any more.
+        "UPDATE documents SET state = ?5, reports = ?1, thread = ?2,"
+        " verdict = CASE WHEN ?5 IN (0, 1) THEN NULL ELSE COALESCE(?3, verdict) END WHERE row = ?4",
         (*values, int(item.state)),
     )
 

@@ -122,7 +122,7 @@ class Publisher:
             self._behind.set()
 
     def again(self, rows: Iterable[int]) -> None:
-        """Publish rows that lie behind: they were held, and a person let them go."""
+        """Publish rows that lie behind: they were held or set aside, and a person let them go."""
         self._progress.again |= set(rows)
         self._behind.set()
 

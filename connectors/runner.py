@@ -154,7 +154,7 @@ class Runner:
         entry = feed.entry(document.body, document.content_type, document.occurrence, None, document.context)
         named, digest, _ = self.journal.named(entry)
         stored = Stored(0, named, digest.hex(), round(time.time() * 1000), RowState.RECEIVED, None, repeated=False)
-        prepared, _, _ = self._translated(feed, stored, document, None)
+        prepared, _, _ = self.translated(feed, stored, document, None)
         task = asyncio.ensure_future(keeping)
         self._behind.add(task)
         task.add_done_callback(self._let_go)
@@ -184,7 +184,7 @@ class Runner:
         if stored.repeated:
             stored = await self.holding.sent_again(stored)
         known = stored.verdict or (Verdict.of(not_read) if not_read else None)
-        prepared, verdict, translation = self._translated(feed, stored, document, known)
+        prepared, verdict, translation = self.translated(feed, stored, document, known)
         if not stored.repeated:
             self.publisher.offer(prepared)
             feed.took(stored, translation)
@@ -217,7 +217,7 @@ class Runner:
                 self._metrics.document(feed.name, "unavailable")
         return answers
 
-    def _translated(
+    def translated(
         self, feed: Feed, stored: Stored, document: Document, known: Verdict | None
     ) -> tuple[Prepared, Verdict | None, Translation | None]:
         """The records of a row: its reports, or its quarantine record. Never raises but for our own journal."""
@@ -238,7 +238,8 @@ class Runner:
             log.error("translation_bug", source=feed.name, document=stored.document_id, where=_where(error))  # noqa: TRY400
             verdict = Verdict(Code.TRANSLATION_BUG, f"our translation failed: {type(error).__name__}")
         assert verdict is not None
-        return self.identity.quarantined(feed.name, stored, verdict, document.context), verdict, None
+        aside = self.identity.quarantined(feed.name, stored, verdict, document.context, feed.origin.far_system)
+        return aside, verdict, None
 
     def _prepare(self, row: JournalRow) -> Prepared:
         """The records of a row read back from the journal."""
@@ -253,12 +254,12 @@ class Runner:
                 verdict = Verdict.of(error)
             else:
                 assert feed is not None
-                return self._translated(feed, row.stored, document, None)[0]
+                return self.translated(feed, row.stored, document, None)[0]
         return self._too_large(row, verdict)
 
     def _too_large(self, row: JournalRow, verdict: Verdict) -> Prepared:
         """The quarantine record of a row."""
-        return self.identity.quarantined(row.source, row.stored, verdict, row.context)
+        return self.identity.quarantined(row.source, row.stored, verdict, row.context, row.far_system)
 
     async def _say(self, feed: Feed) -> None:
         value, headers = feed.status(self.node)

@@ -136,10 +136,10 @@ class IntakeApi:
         return _json({"rows": decided})
 
 
-def build_app(listener: Listener, api: IntakeApi) -> web.Application:
-    """The application; to be served with bodies as they came (`ops.http.served` does)."""
+def build_app(listener: Listener, api: IntakeApi, more: Sequence[web.RouteDef] = ()) -> web.Application:
+    """The application; to be served with bodies as they came (`ops.http.served` does). `more`: further routes."""
     app = web.Application(middlewares=[_as_problem])
-    app.add_routes([*listener.routes(), *api.routes(), *problem_routes(), *docs_routes()])
+    app.add_routes([*listener.routes(), *api.routes(), *more, *problem_routes(), *docs_routes()])
     return app
 
 

@@ -203,6 +203,8 @@ async def _aside(topic: _Whole) -> tuple[list[AsideRow], int]:
     found: list[AsideRow] = []
     async for one, told in topic.records():
         value = orjson.loads(one.value)
+        if "handling" in value:  # what a person did with an item is no item
+            continue
         found.append(
             AsideRow(
                 value.get("stage", ""),

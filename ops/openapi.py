@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
+from ops.openapi_aside import aside_schemas
 from ops.openapi_routes import ROUTES, Route
 from schemas.command import Command
 from schemas.errors import Code
@@ -18,6 +19,7 @@ IDENTITY: Final = ("command_id", "actor", "asked_at", "incident_id")
 TAGS: Final = {
     "intake": "For partners: documents in, receipts out. Bearer token of the source; without one loopback only.",
     "commands": "For officers and partners: changes of incidents. Bearer token of an account.",
+    "quarantine": "For accounts with the role operator; without accounts for this machine. Every act needs its reason.",
     "console": "Behind the page of the duty desk.",
     "operation": "Every role, on its operation address; names no person.",
 }
@@ -58,7 +60,7 @@ def _operation(route: Route) -> Schema:
     if route.body:
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _ref(route.body)}}}
     made["responses"] = dict(_responses(route))
-    if route.tag in {"intake", "commands"}:
+    if route.tag in {"intake", "commands", "quarantine"}:
         made["security"] = [{"token": []}, {}]
     elif route.tag == "console":
         made["security"] = [{"password": []}, {"token": []}, {}]
@@ -92,7 +94,7 @@ def _schemas() -> Schema:
     # Left out is not `real`, as in the message, but what the installation is.
     asked["mode"] = {"$ref": "#/components/schemas/Mode", "description": "The incident's; else the installation's."}
     asked["idempotency_key"] = _text("The same key is the same command; a fresh one for every new intention.")
-    return {**nested, "Finding": finding, **_documents(), **_commands(asked), **_told()}
+    return {**nested, "Finding": finding, **_documents(), **_commands(asked), **aside_schemas(), **_told()}
 
 
 def _documents() -> Schema:

@@ -10,7 +10,7 @@ from connectors.journal_reader import JournalReader, RowIds
 from ops import kafka, runtime
 from ops.reading import Cluster, Reading
 from ops.settings import Settings
-from ops.trail import Trail, ids
+from ops.trail import Family, Trail, ids
 from schemas.errors import Unavailable
 from schemas.topics import DECISIONS, FACTS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
 
@@ -25,9 +25,14 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
     A document whose journal is on another machine is shown by its topics alone.
     """
     cluster, files = kafka.cluster(settings), runtime.journals(settings.node, runtime.journal_file(settings))
-    rows = await asyncio.to_thread(_rows, files, {id})
+    family = Family(id)
+    async for _, records in Reading(cluster, [QUARANTINE]).on():
+        for one in records:
+            family.take(one)
+    related = family.of({id, *family.items}) - {id}
+    rows = await asyncio.to_thread(_rows, files, {id, *related})
     since_ms = min((row.received_ms for _, row in rows), default=0) - EARLIER_MS
-    trail = Trail(id)
+    trail = Trail(id, related)
     for _, row in rows:
         trail.documents.add(row.document_id)
         trail.reports.update(name for name, kind in row.reports if kind == "Report")
@@ -36,10 +41,14 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
     await _taken(trail, cluster, [FACTS], since)
     if not trail.facts and not rows:
         await _from_delivery(trail, cluster, outboxes)
-    for topics in ([DECISIONS], [*outboxes, RECEIPTS, QUARANTINE], [*INTAKE, LOG]):
-        await _taken(trail, cluster, topics, since)
-    found = rows or await asyncio.to_thread(_rows, files, trail.documents | trail.reports | trail.causes)
-    return trail.told([_shown(row, node) for node, row in found])
+    before = family.of(trail.documents) - trail.documents
+    trail.documents |= before
+    for topics in ([DECISIONS], [*outboxes, RECEIPTS], [QUARANTINE], [*INTAKE, LOG]):
+        # What was corrected came before its correction, however long.
+        await _taken(trail, cluster, topics, None if topics == [QUARANTINE] else since)
+    if not rows or before:
+        rows = await asyncio.to_thread(_rows, files, trail.documents | trail.reports | trail.causes)
+    return trail.told([_shown(row, node) for node, row in rows])
 
 
 async def _taken(trail: Trail, cluster: Cluster, topics: Iterable[str], since_ms: int | None) -> None:

@@ -51,6 +51,14 @@ def show(told: dict[str, Any]) -> None:
         click.echo(
             f"{one.get('set_aside_at', '')}  set aside at {one['stage']}: {one['code']} {one.get('at', '')}".rstrip()
         )
+    for one in told["handled"]:
+        click.echo(_handled(one))
+
+
+def _handled(one: dict[str, Any]) -> str:
+    further = "".join(f" {name} {one[name]}" for name in ("code", "job") if name in one)
+    by = f": document {one['corrected_by']} corrects it" if "corrected_by" in one else ""
+    return f"{one['acted_at']}  {one['handling']} by {one['actor']}{further}{by}"
 
 
 def _link(one: dict[str, Any]) -> str:

@@ -4,20 +4,24 @@ Facts are taken first: they tie reports, incidents and commands together. Then c
 outboxes, receipts) and what went before (intake, log). Of a payload only ids, kinds, rules and weights are shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import orjson
 
+from schemas.delivery import QuarantineHandled
 from schemas.envelope import Received, legible
 from schemas.topics import AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
+from schemas.wire import type_name
 
+HANDLED: Final = type_name(QuarantineHandled)
 MOST_RECORDS: Final = 2_000
 """Shown of one id; an incident of thousands of reports is cut, and says so."""
 _IDS: Final = ("id", "documentid", "reportid", "threadid", "incidentid", "factid", "causeid", "deliveryid")
-_SHOWN: Final = (*_IDS, "kind", "unit", "recipient", "mode", "time")
+_CORRECTION: Final = ("correctedby", "corrects")
+_SHOWN: Final = (*_IDS, *_CORRECTION, "kind", "unit", "recipient", "mode", "time")
 _CHANGE: Final = ("verb", "before", "after", "flag", "deadline", "conflict", "history", "moved_to", "to_unit", "code")
 
 
@@ -28,10 +32,39 @@ def ids(headers: Received) -> dict[str, str]:
 
 
 @dataclass
-class Trail:
-    """What is known of one id. `take` is called with the records of facts first, then of all other topics."""
+class Family:
+    """Which document corrects which, as quarantine tells; `items` are the documents of the item that is sought."""
 
     sought: str
+    items: set[str] = field(default_factory=set)
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    def take(self, one: Any) -> None:
+        """One record of `quarantine`, by its headers."""
+        told = ids(one.headers)
+        document, corrected_by = told.get("documentid"), told.get("correctedby")
+        if document and corrected_by:
+            self.pairs.add((document, corrected_by))
+        if document and told.get("id") == self.sought:
+            self.items.add(document)
+
+    def of(self, documents: Iterable[str]) -> set[str]:
+        """The documents with all that correct them, and all that they correct."""
+        found = set(documents)
+        while more := {one for pair in self.pairs if found & set(pair) for one in pair} - found:
+            found |= more
+        return found
+
+
+@dataclass
+class Trail:
+    """What is known of one id. `take` is called with the records of facts first, then of all other topics.
+
+    `related` are documents that correct what is sought or are corrected by it: their way is shown, too.
+    """
+
+    sought: str
+    related: set[str] = field(default_factory=set)
     reports: set[str] = field(default_factory=set)
     documents: set[str] = field(default_factory=set)
     incidents: set[str] = field(default_factory=set)
@@ -43,6 +76,7 @@ class Trail:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     receipts: list[dict[str, Any]] = field(default_factory=list)
     aside: list[dict[str, Any]] = field(default_factory=list)
+    handled: list[dict[str, Any]] = field(default_factory=list)
     cut: bool = False
     only: str | None = None
     """A delivery id: of a fact's deliveries only this one is meant."""
@@ -58,6 +92,8 @@ class Trail:
             self._decision(told, orjson.loads(one.value))
         elif topic == RECEIPTS:
             self._receipt(told, orjson.loads(one.value))
+        elif topic == QUARANTINE and legible(one.headers, "type") == HANDLED:
+            self._handled(orjson.loads(one.value), told)
         elif topic == QUARANTINE:
             self.aside.append(without_record(orjson.loads(one.value)))
         self._learn(topic, told)
@@ -71,7 +107,7 @@ class Trail:
 
     def _mine(self, topic: str, told: Mapping[str, str]) -> bool:
         if topic == FACTS:
-            wanted = {self.sought, *self.facts}
+            wanted = {self.sought, *self.facts, *self.related}
             return any(told.get(name) in wanted for name in _IDS)
         if topic == DECISIONS:
             return told.get("factid") in self.facts
@@ -123,6 +159,13 @@ class Trail:
         names = ("delivery_id", "recipient", "outcome", "code", "sequence", "attempts", "receipted_at", "far_reference")
         self.receipts.append({name: value[name] for name in names if name in value} | {"fact_id": told.get("factid")})
 
+    def _handled(self, value: Mapping[str, Any], told: Mapping[str, str]) -> None:
+        """What a person did with it; not why: a reason may name somebody."""
+        names = ("item_id", "handling", "actor", "acted_at", "corrected_by", "code", "job")
+        self.handled.append(
+            {name: value[name] for name in names if name in value} | {"document_id": told.get("documentid")}
+        )
+
     def told(self, documents: list[dict[str, Any]]) -> dict[str, Any] | None:
         """Everything as one object; None when nothing is known of the id."""
         if not self.records and not documents:
@@ -138,6 +181,7 @@ class Trail:
             "decisions": self.decisions,
             "deliveries": self.receipts,
             "quarantine": self.aside,
+            "handled": self.handled,
             "cut": self.cut,
         }
 
@@ -148,11 +192,12 @@ class Trail:
             ("incident", self.sought in self.incidents),
             ("report", self.sought in self.reports),
             ("fact", self.sought in self.facts),
+            ("item", any(one.get("item_id") == self.sought for one in self.aside)),
             ("command", self.sought in self.causes or any(one["commands"] for one in documents)),
         )
         return next((name for name, holds in kinds if holds), "other")
 
 
 def without_record(value: Mapping[str, Any]) -> dict[str, Any]:
-    """A quarantine record without the bytes that were set aside."""
-    return {name: one for name, one in value.items() if name != "record"}
+    """A quarantine record without what was set aside: its bytes, its key, its headers."""
+    return {name: one for name, one in value.items() if not name.startswith("record")}

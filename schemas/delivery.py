@@ -108,4 +108,44 @@ class Quarantined(Message):
         bytes | None,
         about("The record's value (already sealed inside), base64.", Privacy.SENSITIVE),
     ] = None
+    record_key: Annotated[bytes | None, about("The record's key, base64.", Privacy.OPERATIONAL)] = None
+    record_headers: Annotated[
+        tuple[tuple[str, bytes | None], ...],
+        about("The record's headers, values in base64: a replay sends the same ids.", Privacy.OPERATIONAL),
+    ] = ()
+    peer: Annotated[str | None, about("Configured name of the system that sent it.", Privacy.OPERATIONAL)] = None
     set_aside_at: Annotated[datetime | None, about("When.", Privacy.OPERATIONAL)] = None
+
+
+class Handling(StrEnum):
+    """What a person, or a job that a person started, did with something set aside."""
+
+    REPLAYING = "replaying"
+    """It is about to re-enter at its stage: noted before, so that what comes back is never taken for settled."""
+    REPLAYED = "replayed"
+    """It re-entered under its own ids."""
+    REFUSED = "refused"
+    """It was tried again and refused again: it stays open."""
+    CORRECTED = "corrected"
+    """Another document took its place and names it; the original stays untouched."""
+    DISCARDED = "discarded"
+    """A person decided that it is nothing, and said why."""
+
+
+class QuarantineHandled(Message):
+    """An act on something set aside: durable, and the same for every machine.
+
+    The other payload of `quarantine`, under the key of its item. Nothing leaves quarantine without one.
+    """
+
+    handling_id: Annotated[str, about("One act; its beginning and its end share it.", Privacy.OPERATIONAL)]
+    item_id: Annotated[str, about("The item.", Privacy.OPERATIONAL)]
+    handling: Annotated[Handling, about("What was done.", Privacy.OPERATIONAL)]
+    actor: Annotated[str, about("Account that did it.", Privacy.OPERATIONAL)]
+    reason: Annotated[
+        str, about("Why, as the person said it.", Privacy.SENSITIVE, None, min_length=1, max_length=2_000)
+    ]
+    acted_at: Annotated[datetime, about("When.", Privacy.OPERATIONAL)]
+    corrected_by: Annotated[str | None, about("Document that corrects it.", Privacy.OPERATIONAL)] = None
+    code: Annotated[Code | None, about("Why it was refused again.", Privacy.OPERATIONAL)] = None
+    job: Annotated[str | None, about("Job that did it.", Privacy.OPERATIONAL)] = None

@@ -1,7 +1,8 @@
 """The topic catalogue, written once: provisioning, AsyncAPI, the retention table and contract tests come from it.
 
 Names here are logical; an installation's prefix stands before them on the cluster. Writers and readers are processors,
-roles and commands of `sztab`; `trace` is the page's, too. Who only measures how far another has read, and who makes,
+roles and commands of `sztab`; `trace` is the page's, too. The intake writes into log and facts what it takes out of
+quarantine: the same record, for the second time. Who only measures how far another has read, and who makes,
 proves or measures an installation of its own, is none.
 """
 
@@ -10,7 +11,7 @@ from typing import Final
 
 from schemas.audit import Audited
 from schemas.command import Command, ReferenceActivated, Tick
-from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, RoutingDecided
+from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, QuarantineHandled, RoutingDecided
 from schemas.feed import Alarm, FeedStatus, Figure
 from schemas.incident import Fact, IncidentSummary
 from schemas.model import Message, Privacy
@@ -87,7 +88,7 @@ def _flow(name: str, payloads: tuple[type[Message], ...], writers: tuple[str, ..
         payloads,
         WIDE,
         writers,
-        ("normalise", "trace"),
+        ("normalise", "intake", "trace"),
         Privacy.PERSONAL,
         _FLOW,
         wide=True,
@@ -123,8 +124,8 @@ _FIXED: Final[tuple[Topic, ...]] = (
             Tick,
         ),
         WIDE,
-        ("normalise", "ticker", "incidents", "feed"),
-        ("incidents", "trace"),
+        ("normalise", "ticker", "incidents", "feed", "intake"),
+        ("incidents", "intake", "trace"),
         Privacy.PERSONAL,
         _HISTORY,
         append_time=True,
@@ -135,7 +136,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         "responsible unit",
         (Fact,),
         WIDE,
-        ("incidents",),
+        ("incidents", "intake"),
         ("route", "ledger", "console", "intake", "tally", "trace"),
         Privacy.PERSONAL,
         _HISTORY,
@@ -147,7 +148,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (RoutingDecided,),
         WIDE,
         ("route",),
-        ("ledger", "trace"),
+        ("intake", "ledger", "trace"),
         Privacy.OPERATIONAL,
         _HISTORY,
         wide=True,
@@ -191,10 +192,10 @@ _FIXED: Final[tuple[Topic, ...]] = (
     Topic(
         QUARANTINE,
         "document, report or delivery",
-        (Quarantined,),
+        (Quarantined, QuarantineHandled),
         3,
         ("intake", "feed", "normalise", "incidents", "route", "watch", "deliver"),
-        ("quarantine", "ledger", "trace"),
+        ("quarantine", "intake", "ledger", "trace"),
         Privacy.PERSONAL,
         _HISTORY,
     ),
@@ -203,7 +204,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         "actor",
         (Audited,),
         3,
-        ("deliver", "quarantine"),
+        ("deliver", "quarantine", "intake"),
         (),  # kept for whoever examines an installation; no part of ours reads it
         Privacy.OPERATIONAL,
         _AUDIT,

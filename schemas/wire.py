@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from schemas.audit import Audited
 from schemas.command import Command, ReferenceActivated, Tick
-from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, RoutingDecided
+from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, QuarantineHandled, RoutingDecided
 from schemas.envelope import Envelope, Headers, Received, attributes, required
 from schemas.errors import Code, Rejected
 from schemas.feed import Alarm, FeedStatus, Figure
@@ -41,6 +41,7 @@ PAYLOADS: Final[tuple[type[Message], ...]] = (
     Delivery,
     DeliveryReceipted,
     Quarantined,
+    QuarantineHandled,
     FeedStatus,
     Alarm,
     Figure,

@@ -38,6 +38,8 @@ def quarantined(stage: str) -> Callable[[Record, Rejected], Output]:
             partition=record.partition,
             offset=record.offset,
             record=record.value,
+            record_key=record.key,
+            record_headers=record.headers,
             set_aside_at=when,
         )
         key = payload.document_id or payload.report_id or payload.delivery_id or item

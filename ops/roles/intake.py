@@ -19,14 +19,22 @@ from connectors.journal import Journal
 from connectors.journal_store import Limits
 from connectors.keys import ThreadKeys
 from connectors.kits.http import Listener, Pushed, check_reach
+from connectors.replaying import Replaying
 from connectors.runner import Runner, push_feeds
 from ops import kafka, runtime
+from ops.aside.api import QuarantineApi
+from ops.aside.desk import Desk
+from ops.aside.gauges import Gauges, keep
+from ops.aside.jobs import Jobs
+from ops.aside.reentry import Reentry
+from ops.aside.topic import Shelved
 from ops.commands import FOLLOWED, CommandDesk, Outcomes
 from ops.health import Readiness
 from ops.http import served
 from ops.intake_app import Gate, IntakeApi, build_app
 from ops.metrics import Metrics
 from ops.operating import operating
+from ops.reading import Cluster
 from ops.settings import Settings
 from ops.withdrawing import withdraw
 from schemas.privacy import installation_key
@@ -38,6 +46,8 @@ ROLE: Final = "intake"
 FACTS_BACK_MS: Final = 600_000
 """Facts of so long ago are looked at again at start: somebody may still ask what a command became."""
 PAUSE_SECONDS: Final = 1.0
+JOBS_FOLDER: Final = "quarantine"
+"""In the data folder: replays of many, with their progress."""
 STOP_SHARE: Final = 0.5
 """Share of the time to stop that goes to publishing what is on its way; the rest waits in the journal."""
 
@@ -62,7 +72,8 @@ async def run(settings: Settings, hook: Hook | None = None, *, answer_before_jou
         stack.push_async_callback(_ended, following)
         leaving = asyncio.create_task(withdraw(lambda: kafka.cluster(settings), runner), name="feeds withdrawn")
         stack.push_async_callback(_ended, leaving)
-        app = build_app(pushed, IntakeApi(desk, runner.journal, gate, runner.holding))
+        aside = await stack.enter_async_context(_quarantine(settings, runner, desk, gate, metrics))
+        app = build_app(pushed, IntakeApi(desk, runner.journal, gate, runner.holding), aside.routes())
         url = await stack.enter_async_context(served(app, settings.intake.host, settings.intake.port))
 
         async def ready() -> Readiness:
@@ -103,6 +114,27 @@ async def running(
         await runner.stop(settings.operation.stop_seconds * STOP_SHARE)
         keys.close()
         await journal.close()
+
+
+@asynccontextmanager
+async def _quarantine(
+    settings: Settings, runner: Runner, commands: CommandDesk, gate: Gate, metrics: Metrics
+) -> AsyncIterator[QuarantineApi]:
+    """What was set aside, kept up to date for its age; unfinished replays of many go on."""
+
+    def cluster() -> Cluster:
+        return kafka.cluster(settings)
+
+    shelved = Shelved(cluster)
+    desk = Desk(shelved, Reentry(cluster, settings.node, Replaying(runner), commands))
+    jobs = Jobs(desk, settings.data_dir / JOBS_FOLDER)
+    looking = asyncio.create_task(keep(shelved, Gauges(metrics)), name="quarantine's age")
+    try:
+        await jobs.start()
+        yield QuarantineApi(desk, jobs, gate)
+    finally:
+        await jobs.stop()
+        await _ended(looking)
 
 
 def _limits(settings: Settings) -> Limits:

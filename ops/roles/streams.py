@@ -94,9 +94,7 @@ async def run(
     chosen = _chosen(processors(found), only)
     log.info("reference_data", **found.versions)
     metrics = Metrics()
-    running = [
-        Running(shell(kafka.shell_settings(settings, one, worker)), processor(one), metrics) for one in chosen
-    ]
+    running = [Running(shell(kafka.shell_settings(settings, one, worker)), processor(one), metrics) for one in chosen]
     lags = SeparateLags(kafka.cluster(settings))
     watchdog = watched(settings, [one.watched for one in running], metrics)
 

@@ -59,22 +59,24 @@ async def here(kafka, prefix, tmp_path) -> Settings:
 
 async def test_an_item_is_listed_once_with_first_and_last_time(here) -> None:
     """The same item twice is one line; it is found by the beginning of its own or its document's id."""
-    (one,) = await quarantine.items(here)
-    assert (one["item_id"], one["code"], one["stage"], one["times"]) == ("item-1", "syntax-invalid", "intake", 2)
-    assert one["first_seen"] <= one["last_seen"]
-    assert await quarantine.item(here, one["document_id"][:8]) == one
+    shelf = await quarantine.shelf(here)
+    (one,) = shelf.items.values()
+    assert (one.item_id, one.code, one.stage, one.times) == ("item-1", "syntax-invalid", "intake", 2)
+    assert one.first_seen_ms <= one.last_seen_ms
+    assert await quarantine.item(here, one.told["document_id"][:8]) == one
     assert await quarantine.item(here, "unheard-of") is None
 
 
 async def test_bytes_are_opened_for_a_purpose_that_is_written_down(here) -> None:
     """The sealed bytes come back as they were; who looked is in the audit log; another node's are not invented."""
-    (one,) = await quarantine.items(here)
-    assert await quarantine.document(here, one) == BODY
+    one = await quarantine.item(here, "item-1")
+    assert one is not None
+    assert await quarantine.content(here, one) == BODY
     await quarantine.consulted(here, one, "cli:anna", "checking a partner's form")
     cluster = Cluster(here.kafka.bootstrap_servers, here.installation.prefix)
     assert await told(cluster, AUDIT, "kind") == [Act.CONSULTATION.value]
     with pytest.raises(Unavailable, match="intake-9"):
-        await quarantine.document(here, {**one, "node": "intake-9"})
+        await quarantine.document(here, str(one.told["document_id"]), "intake-9")
 
 
 async def test_a_report_is_traced_through_journal_and_topics(here) -> None:
@@ -89,8 +91,9 @@ async def test_a_report_is_traced_through_journal_and_topics(here) -> None:
             "delivery.receipts",
         ]
         assert [(one["row"], one["source"]) for one in found["documents"]] == [(2, "desk")]
-    (one,) = await quarantine.items(here)
-    aside = await traced(here, one["document_id"])
+    one = await quarantine.item(here, "item-1")
+    assert one is not None
+    aside = await traced(here, str(one.told["document_id"]))
     assert aside is not None
     assert [item["code"] for item in aside["quarantine"]] == ["syntax-invalid"] * 2
     assert BODY.decode() not in orjson.dumps(aside).decode()

@@ -14,6 +14,7 @@ from connectors.contract import SourceSettings
 from connectors.kits.http import Listener
 from connectors.registry import CONNECTORS
 from ops import generate, handbook_commands, handbook_settings, openapi
+from ops.aside.api import QuarantineApi
 from ops.attribute_docs import attribute_docs
 from ops.cli import COMMANDS, sztab
 from ops.console.app import Parts, build
@@ -115,12 +116,15 @@ def test_the_table_of_routes_is_what_is_served() -> None:
     """No operation is promised that is not there, and none is there that a partner does not find."""
     nothing: Any = None
     api = IntakeApi(nothing, nothing, Gate(()), nothing)
+    aside = QuarantineApi(nothing, nothing, Gate(()))
     listener = Listener({}, nothing, nothing, nothing)
     board: Any = Board()
     parts = Parts("", "", board, Hub("x", board.snapshot), nothing, nothing, {}, nothing)
     operation = operation_app(Metrics().registry, nothing)
     served_there = {
-        _key(route) for app in (build_app(listener, api), build(parts), operation) for route in app.router.routes()
+        _key(route)
+        for app in (build_app(listener, api, aside.routes()), build(parts), operation)
+        for route in app.router.routes()
     }
     silent = {("get", "/static/{name}"), ("get", "/docs"), ("get", "/openapi.json")}
     promised = {(route.method, route.path) for route in ROUTES}

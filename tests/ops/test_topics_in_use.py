@@ -11,6 +11,7 @@ import pytest
 from connectors import file
 from connectors.registry import CONNECTORS
 from ops import kafka, ledger_sources, quarantine, runtime, trace
+from ops.aside.reentry import STEPS
 from ops.commands import FOLLOWED
 from ops.console.follow import RECENT, WHOLE
 from ops.delivering import messages
@@ -22,6 +23,8 @@ from schemas.delivery import Outcome
 from schemas.errors import Code, Rejected
 from schemas.topics import (
     ALARMS_NOW,
+    AUDIT,
+    DECISIONS,
     FIGURES,
     INTAKE,
     LANES,
@@ -71,7 +74,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[str]:
         topics.update(wanted)
         return SimpleNamespace(on=nothing, emptied=False)
 
-    for module in ("ledger_sources", "trace", "quarantine", "delivering.recipient"):
+    for module in ("ledger_sources", "trace", "aside.topic", "delivering.recipient"):
         monkeypatch.setattr(f"ops.{module}.Reading", reading)
     return topics
 
@@ -107,8 +110,10 @@ def test_the_tally_reads_what_it_counts_and_its_own_figures() -> None:
 
 
 def test_the_roles_are_named_by_what_they_follow() -> None:
-    """The lists that intake and console read by."""
-    assert read_by("intake") == set(FOLLOWED)
+    """The lists that intake and console read by; the intake's quarantine puts back what it takes from a topic."""
+    back = {topic for some in STEPS.values() for topic in some}
+    assert read_by("intake") == {*FOLLOWED, *back, QUARANTINE, DECISIONS}
+    assert written_by("intake") >= {*back, QUARANTINE, AUDIT}
     assert read_by("console") == {*WHOLE, *RECENT}
 
 
@@ -159,5 +164,5 @@ async def test_a_trace_reads_the_whole_way(asked: set[str], settings: Any) -> No
 
 async def test_the_list_of_what_was_set_aside_reads_quarantine(asked: set[str], settings: Any) -> None:
     """And nothing else."""
-    assert await quarantine.items(settings) == []
+    assert (await quarantine.shelf(settings)).items == {}
     assert read_by("quarantine") == asked

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from ops import trace_cli
-from ops.quarantine import hexed
+from ops.aside.documents import hexed
 from ops.trail import Trail
 from schemas.topics import DECISIONS, FACTS, INTAKE, QUARANTINE, RECEIPTS
 

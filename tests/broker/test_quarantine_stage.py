@@ -1,0 +1,223 @@
+"""Quarantine as a person works with it: a whole installation, its command line, its page for a developer's curl."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from connectors.kits.receiver import Mood
+from connectors.webhook.lab import WebhookLab
+from ops.demo.stage import Stage, quoted, toml
+from ops.reading import Cluster, Reading
+from schemas.errors import Code, Rejected
+from schemas.topics import EMERGENCY, FACTS
+from streams.contract import Output, Record
+from streams.quarantine import quarantined
+from tests.broker.test_ledger_read import write
+from tests.waiting import until
+
+FORM: dict[str, Any] = {
+    "cpr_id": "PL-1",
+    "revision": 1,
+    "category": "2.1",
+    "description": "Potrącenie pieszego",
+    "caller": {"surname": "Zmyślona", "phone": "+48600100200"},
+    "place": {"locality": "Kalisz", "street": "Łódzka", "lat": 51.757, "lon": 18.115},
+}
+GOOD = orjson.dumps(FORM)
+BROKEN = GOOD[:-1]
+RECIPIENTS = ("dispatch", "fire", "crisis")
+FAST = "[streams]\nsession_seconds = 6"
+
+
+class Post:
+    """A running installation with a recipient that really takes webhooks, and a person at its command line."""
+
+    def __init__(self, stage: Stage, session: aiohttp.ClientSession, lab: WebhookLab, cluster: Cluster) -> None:
+        self.stage, self.session, self.lab, self.cluster = stage, session, lab, cluster
+
+    async def sztab(self, *words: str, status: int = 0) -> Any:
+        """A command with `--json`: what it printed, after it ended as it should."""
+        ended, printed = await self.stage.run(*words, "--json")
+        assert ended == status, printed
+        return orjson.loads(printed)
+
+    async def items(self, *words: str) -> dict[str, Any]:
+        """The list, by item id."""
+        return {one["item_id"]: one for one in await self.sztab("quarantine", "list", *words)}
+
+    async def delivered(self, sought: str) -> list[dict[str, Any]]:
+        """What was delivered of an id."""
+        found = await self.sztab("trace", sought)
+        return [one for one in found["deliveries"] if one["outcome"] == "delivered"]
+
+    async def records(self, topic: str) -> list[Any]:
+        """Everything in a topic."""
+        return [one async for _, records in Reading(self.cluster, [topic]).on() for one in records]
+
+    async def screen(self, *words: str) -> str:
+        """What a command shows to a person."""
+        ended, printed = await self.stage.run(*words)
+        assert ended == 0, printed
+        return printed
+
+    async def send(self, body: bytes) -> tuple[int, dict[str, Any]]:
+        """What the call centre sends, and the answer."""
+        address = f"{self.stage.urls['intake']}/v1/sources/cpr/documents"
+        headers = {"Content-Type": "application/json"}
+        async with self.session.post(address, data=body, headers=headers) as answer:
+            return answer.status, orjson.loads(await answer.read())
+
+
+@pytest.fixture
+async def post(kafka: Any, prefix: str, tmp_path: Path) -> AsyncIterator[Post]:
+    """Everything of `sztab run all` over the session's broker."""
+    lab = WebhookLab()
+    await lab.start()
+    stage = Stage(tmp_path / "installation")
+    text = toml(
+        "post",
+        prefix=prefix,
+        sources=['connector = "cpr"\nname = "cpr"'],
+        recipients=[
+            f'connector = "webhook"\nname = "{name}"\nurl = {quoted(lab.url)}\n'
+            f'keys = {quoted(list(lab.keys))}\nallowed_networks = ["127.0.0.0/8"]'
+            for name in RECIPIENTS
+        ],
+        extra=f"[kafka]\nbootstrap_servers = {quoted(kafka.bootstrap_servers)}\nwide = 2\n\n{FAST}\n",
+    )
+    try:
+        await stage.start(text)
+        async with aiohttp.ClientSession() as session:
+            await stage.ready(session)
+            yield Post(stage, session, lab, Cluster(kafka.bootstrap_servers, prefix))
+    finally:
+        await stage.stop()
+        await lab.stop()
+
+
+@pytest.mark.timeout(240)
+async def test_a_malformed_report_is_corrected_replayed_and_traced(post: Post, tmp_path: Path) -> None:
+    """From the partner's broken form to the recipient: nothing but the command line, and nothing lost on the way."""
+    status, refused = await post.send(BROKEN)
+    assert (status, refused["code"], refused["kept"]) == (422, "syntax-invalid", "quarantine")
+    original = refused["id"]
+
+    items: Any = await until(post.items, 30, "the item in the list")
+    (item,) = items.values()
+    assert (item["document_id"], item["stage"], item["source"], item["peer"]) == (original, "intake", "cpr", "cpr")
+    shown = await post.sztab("quarantine", "show", original, "--bytes", "--purpose", "looking at the form")
+    assert shown["state"] == "open"
+    corrected = tmp_path / "corrected.json"
+    corrected.write_bytes(GOOD)
+    told = await post.sztab("quarantine", "diff", original, str(corrected), "--purpose", "looking at the form")
+    assert told["how"] == "text"
+    worse = tmp_path / "worse.json"
+    worse.write_bytes(GOOD[:-2])
+    refused = await post.sztab(
+        "quarantine", "replay", original, "--corrected", str(worse), "--purpose", "a bracket was missing", status=1
+    )
+    assert refused["code"] == "syntax-invalid"
+    replayed = ("quarantine", "replay", original, "--corrected", str(corrected), "--purpose", "a bracket was missing")
+    done = await post.sztab(*replayed)
+    correction = done["document_id"]
+    assert correction != original
+
+    async def delivered() -> Any:
+        found = await post.sztab("trace", original)
+        return found if any(one["outcome"] == "delivered" for one in found["deliveries"]) else None
+
+    trace: Any = await until(delivered, 60, "the delivery of the correction")
+    assert {one["document_id"]: one["state"] for one in trace["documents"]} == {
+        original: "quarantined",
+        correction: "published",
+    }
+    assert [(one["document_id"], one["corrected_by"]) for one in trace["handled"]] == [(original, correction)]
+    assert trace["reports"] == done["reports"]
+    assert any(one["topic"] == "intake.emergency" and one["corrects"] == original for one in trace["records"])
+    assert post.lab.kept
+    for sought in (correction, done["reports"][0], item["item_id"], trace["deliveries"][0]["delivery_id"]):
+        other = await post.sztab("trace", sought)
+        assert {original, correction} <= {one["document_id"] for one in other["documents"]}, sought
+        assert other["handled"] == trace["handled"]
+    screen = await post.screen("trace", original)
+    assert f"document {correction} corrects it" in screen
+    assert "Zmyślona" not in screen
+    assert await post.items() == {}
+    (after,) = (await post.items("--state", "all")).values()
+    assert (after["state"], after["resolved"]["corrected_by"]) == ("corrected", correction)
+    assert after["resolved"]["reason"] == "a bracket was missing"
+    twice = await post.sztab(*replayed, status=1)
+    assert twice["code"] == "state-forbids"
+    ledger = await post.sztab("ledger", "--wait", "30")
+    assert (ledger["balanced"], ledger["missing"]) == (True, {})
+
+
+def never_stepped(one: Any, number: int) -> Output:
+    """What the shell writes when the step failed on a report that nobody has seen yet: made of one that was taken."""
+    value = orjson.loads(one.value)
+    ids = {value["report_id"]: f"report-{number}", value["thread_id"]: f"thread-{number}"}
+    value |= {"report_id": f"report-{number}", "thread_id": f"thread-{number}", "far_id": f"PL-{number}"}
+    headers = tuple((name, ids.get(raw.decode(), raw.decode()).encode()) for name, raw in one.headers)
+    record = Record(EMERGENCY, one.partition, 10_000 + number, b"thread", orjson.dumps(value), headers, one.timestamp)
+    return quarantined("normalise")(record, Rejected(Code.STEP_BUG, "ValueError in step line 1"))
+
+
+def hopeless(one: Any) -> Output:
+    """A record that no processor will ever take."""
+    record = Record(EMERGENCY, one.partition, 20_000, b"thread", b"{}", tuple(one.headers), one.timestamp)
+    return quarantined("normalise")(record, Rejected(Code.RECORD_INVALID, "Report does not fit: missing"))
+
+
+@pytest.mark.timeout(300)
+async def test_each_stage_is_entered_again_under_the_same_ids(post: Post) -> None:
+    """A record that had no effect has one after its replay, once; a delivery goes again; what comes back stays open."""
+    assert (await post.send(GOOD))[0] == 202
+    taken: Any = await until(lambda: post.records(EMERGENCY), 30, "the report")
+    await write(post.cluster, [never_stepped(taken[0], 1), never_stepped(taken[0], 2), hopeless(taken[0])])
+    items: Any = await until(post.items, 30, "the items")
+    assert {one["stage"] for one in items.values()} == {"normalise"}
+    (bad,) = [one["item_id"] for one in items.values() if one["code"] == "record-invalid"]
+
+    plan = await post.sztab("quarantine", "replay", "--stage", "normalise")
+    assert (plan["dry_run"], plan["selected"], plan["would"]) == (True, 3, {"re-enter": 3})
+    assert set(await post.items()) == set(items), "a dry run changes nothing"
+    done = await post.sztab("quarantine", "replay", "--stage", "normalise", "--purpose", "the step is mended", "--yes")
+    assert (done["done"], done["outcomes"], done["state"]) == (3, {"replayed": 3}, "done")
+
+    async def came_back(times: int) -> Any:
+        return (await post.items()).get(bad, {}).get("times") == times
+
+    await until(lambda: came_back(2), 30, "the hopeless record is open again")
+    assert (await post.items())[bad]["tries"] == 1
+    for report in ("report-1", "report-2"):
+        await until(lambda report=report: post.delivered(report), 60, f"{report} delivered")  # type: ignore[misc]
+    kinds = [orjson.loads(one.value)["change"]["kind"] for one in await post.records(FACTS)]
+    assert "ReportRepeated" not in kinds
+    again = await post.sztab("quarantine", "replay", f"{bad}", "--purpose", "once more")
+    assert again["handling"] == "replayed"
+    await until(lambda: came_back(3), 30, "it is open once more")
+
+    post.lab.mood = Mood.REFUSE
+    assert (await post.send(orjson.dumps({**FORM, "cpr_id": "PL-9"})))[0] == 202
+
+    async def refused() -> Any:
+        return [one for one in (await post.items("--stage", "deliver")).values() if one["recipient"] == "dispatch"]
+
+    refusals: Any = await until(refused, 60, "the refused delivery")
+    (item,) = refusals
+    post.lab.mood = Mood.GOOD
+    told = await post.sztab("quarantine", "replay", item["item_id"], "--purpose", "dispatch takes it now")
+    assert told["delivery_id"] == item["delivery_id"]
+    await until(lambda: item["delivery_id"] in post.lab.kept, 60, "the same delivery id at the recipient")
+    assert item["item_id"] not in await post.items()
+    twice = await post.sztab("quarantine", "replay", item["item_id"], "--purpose", "again", status=1)
+    assert twice["code"] == "state-forbids"
+    for rest in (await post.items()).values():
+        gone = await post.sztab("quarantine", "discard", rest["item_id"], "--reason", "other posts do not need it")
+        assert gone["handling"] == "discarded"
+    assert await post.items() == {}
+    assert "discarded by" in await post.screen("quarantine", "show", bad)
