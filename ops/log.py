@@ -67,6 +67,10 @@ def _named(role: str, node: str) -> Processor:
     return add
 
 
+MOST_INNER: Final = 5
+"""Exceptions told of a group."""
+
+
 def in_order(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """When, how bad, what: first in each line; then the keys."""
     return {name: event[name] for name in FIRST if name in event} | dict(event)
@@ -79,10 +83,24 @@ def told_where(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMappi
     if info is True:
         error = sys.exc_info()[1]
     if error is not None:
-        frames = traceback.extract_tb(error.__traceback__)
-        event["error"] = str(error) if isinstance(error, SztabError) else type(error).__name__
-        event["at"] = [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
+        event["error"], event["at"] = _told(error)
+        inner = _inner(error)
+        if inner:
+            event["of"] = [{"error": what, "at": at} for what, at in map(_told, inner)]
     return event
+
+
+def _told(error: BaseException) -> tuple[str, list[str]]:
+    frames = traceback.extract_tb(error.__traceback__)
+    what = str(error) if isinstance(error, SztabError) else type(error).__name__
+    return what, [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames]
+
+
+def _inner(error: BaseException) -> list[BaseException]:
+    """What a group of exceptions is made of: a group alone says nothing about what went wrong."""
+    if not isinstance(error, BaseExceptionGroup):
+        return []
+    return [leaf for one in error.exceptions for leaf in (_inner(one) or [one])][:MOST_INNER]
 
 
 def mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

@@ -48,6 +48,15 @@ def test_an_event_is_one_json_line_with_its_keys(written: io.StringIO) -> None:
     )
 
 
+def test_a_group_of_exceptions_tells_what_it_is_made_of(written: io.StringIO) -> None:
+    """A task group's end names the error that ended it, nested ones too, and still never their words."""
+    group = ExceptionGroup("outer", [ExceptionGroup("inner", [KeyError("Kowalski")])])
+    structlog.get_logger().error("role_failed", exc_info=group)
+    told = orjson.loads(written.getvalue())
+    assert [one["error"] for one in told["of"]] == ["KeyError"]
+    assert "Kowalski" not in written.getvalue()
+
+
 def test_no_value_forges_a_line_or_shows_a_payload(written: io.StringIO) -> None:
     """Line breaks and control characters of a far side are escaped; payloads, secrets and bytes never appear."""
     structlog.get_logger().warning(

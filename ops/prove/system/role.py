@@ -149,9 +149,9 @@ async def main(told: Told) -> None:
     if told.blocked_seconds:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, _block, told.blocked_seconds)
     if told.images and told.role == "intake":
-        from ops.prove import unsynced
+        from ops.prove.unsynced import install
 
-        unsynced.install(Path(told.images))
+        install(Path(told.images))
     await run_role(settings, told.role, None, **options(told))
 
 
