@@ -99,6 +99,7 @@ class Courier:
         stops.
         """
         if self.memory.receipted(place, delivery.delivery_id):
+            self.memory.settled(delivery.subject_id, delivery.sequence)
             return
         attempts = 0
         try:
@@ -157,6 +158,9 @@ class Courier:
                 await self._refused(delivery, place, attempts + 1, wrong, passed_on)
                 return None
             self.observer.tried(self.recipient, "yes")
+            if not receipt.superseded:
+                # Before the receipt: if that is never written, an older one must not follow all the same.
+                self.memory.note(delivery.subject_id, delivery.sequence, int(self.clock().timestamp() * 1000))
             await self._delivered(delivery, place, attempts + 1, receipt, passed_on)
             return None
 
@@ -206,8 +210,7 @@ class Courier:
             await self.writer.write([messages.audited(delivery, at)])
         receipt = messages.receipted(delivery, outcome, place, at, attempts, error, far_reference, passed_on=passed_on)
         await self.writer.write([receipt])
-        if outcome is Outcome.DELIVERED:
-            self.memory.note(delivery.subject_id, delivery.sequence, int(at.timestamp() * 1000))
+        self.memory.settled(delivery.subject_id, delivery.sequence)
         self.observer.ended(self.recipient, place[0], outcome, (at - delivery.decided_at).total_seconds())
 
     def _aside_alarm(self, error: SztabError, at: datetime) -> Output:

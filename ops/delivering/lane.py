@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from ops.delivering.courier import Courier
 from ops.delivering.headrun import HeadRun
+from ops.delivering.lead import Lead
 from ops.delivering.memory import Place
 from ops.delivering.messages import travelling
 from ops.reading import Cluster
@@ -58,7 +59,8 @@ class Owned:
 class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
     """`run` works until cancelled or until the recipient stops (StoppedError).
 
-    `catch_up` brings the recipient's memory up to date; called whenever partitions are taken over.
+    `catch_up` brings the recipient's memory up to date; called whenever partitions are taken over. The urgent lane
+    `leads`, the routine one `follows` (see `lead`).
     """
 
     def __init__(
@@ -69,6 +71,9 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         instance: str | None,
         catch_up: Callable[[], Awaitable[None]],
         limits: Limits | None = None,
+        *,
+        leads: Lead | None = None,
+        follows: Lead | None = None,
     ) -> None:
         self._cluster = cluster
         self._courier = courier
@@ -76,6 +81,7 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         self._instance = instance
         self._catch_up = catch_up
         self._limits = limits or Limits()
+        self._leads, self._follows = leads, follows
         self._slots = asyncio.Semaphore(self._limits.tries)
         self._owned: dict[TopicPartition, Owned] = {}
         self._settled = asyncio.Event()
@@ -118,6 +124,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
             if self._broken.done():
                 self._broken.result()
             await self._settled.wait()
+            if self._follows is not None and not await self._follows.known():
+                continue
             generation = self._generation
             fetched = await consumer.getmany(timeout_ms=100, max_records=self._limits.held_records)
             if generation != self._generation or not self._settled.is_set():
@@ -134,6 +142,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         owned = self._owned[part]
         if not owned.run.take(one.offset, len(one.value or b"")):
             return
+        if self._leads is not None:
+            self._leads.came(part, one.offset, lambda: _delivery(one))
         key = (one.key or b"").hex()
         waiting = owned.waiting.get(key)
         if waiting is not None:
@@ -161,6 +171,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         except Rejected as error:
             await self._courier.refuse(legible(one.headers, "deliveryid"), one.value, place, error)
             return
+        if self._follows is not None:
+            await self._courier.memory.sure(delivery.subject_id, delivery.sequence)
         await self._courier.carry(delivery, place, self._slots, passed_on)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
@@ -197,6 +209,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Stop what is under way, commit what is finished, give up."""
         self._settled.clear()
+        if self._leads is not None:
+            self._leads.lost()
         self._generation += 1
         self.committed_at.clear()
         consumer = self._consumer
@@ -222,14 +236,19 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         assert consumer is not None
         await self._catch_up()
         begins = await consumer.beginning_offsets(list(assigned)) if assigned else {}
+        starts: dict[TopicPartition, int] = {}
         for part in assigned:
-            start = max(await consumer.committed(part) or 0, begins[part])
+            starts[part] = start = max(await consumer.committed(part) or 0, begins[part])
             consumer.seek(part, start)
             self._owned[part] = Owned(HeadRun(start), start)
             self._courier.memory.starts_at(self._lane, part.partition, start)
+        if self._leads is not None:
+            self._leads.begins(starts, await consumer.end_offsets(list(assigned)) if assigned else {})
 
     async def _leave(self, consumer: AIOKafkaConsumer) -> None:
         """Stop what is under way and commit what is finished, so that the next start repeats little."""
+        if self._leads is not None:
+            self._leads.lost()
         for owned in self._owned.values():
             await _cancelled(owned.tasks)
         await self._commit(consumer, list(self._owned))

@@ -5,6 +5,7 @@ receipts are the truth, they are there on every machine, and a projection could 
 younger than what an outbox can still hold are read (outbox retention 7 days, and a day), by their headers.
 """
 
+import asyncio
 from collections import OrderedDict
 from typing import Final
 
@@ -26,6 +27,7 @@ class Memory:
         self._recipient = recipient
         self._last: OrderedDict[str, tuple[int, int]] = OrderedDict()
         self._receipted: dict[tuple[str, int], dict[int, str]] = {}
+        self._unsure: dict[str, tuple[int, asyncio.Event]] = {}
 
     def note(self, subject: str, sequence: int, at_ms: int) -> None:
         """The recipient has this sequence of the subject. An older note changes nothing."""
@@ -36,6 +38,24 @@ class Memory:
     def superseded(self, subject: str, sequence: int) -> bool:
         """Whether the recipient has a newer one. An equal sequence is not newer: two changes may share it."""
         return sequence < self._last.get(subject, (-1, 0))[0]
+
+    def unsure(self, subject: str, sequence: int) -> None:
+        """The recipient may have this one: it was in the outbox before this owner, and no receipt tells its end."""
+        before = self._unsure.get(subject)
+        if before is None or before[0] < sequence:
+            self._unsure[subject] = (sequence, before[1] if before else asyncio.Event())
+
+    async def sure(self, subject: str, sequence: int) -> None:
+        """Wait until no newer one of the subject is unsure: an older one sent meanwhile might come behind it."""
+        while (known := self._unsure.get(subject)) is not None and sequence < known[0]:
+            await known[1].wait()
+
+    def settled(self, subject: str, sequence: int) -> None:
+        """A delivery of the subject has its end."""
+        known = self._unsure.get(subject)
+        if known is not None and sequence >= known[0]:
+            del self._unsure[subject]
+            known[1].set()
 
     def receipted(self, place: Place, delivery_id: str) -> bool:
         """Whether this very record's delivery had its end before; asked once per record, then forgotten."""

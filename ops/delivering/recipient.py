@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from connectors.contract import Sink
 from ops.delivering.courier import Courier, Observer, Silent, StoppedError, Writer
 from ops.delivering.lane import Lane, Limits
+from ops.delivering.lead import Lead
 from ops.delivering.memory import HORIZON_MS, Memory
 from ops.delivering.outage import Outage
 from ops.delivering.retry import pause_seconds
@@ -78,8 +79,11 @@ class Service:
         self._sink = recipient.sink()
         self._courier = Courier(recipient.name, self._sink, memory, writer, observer or Silent())
         receipts = Receipts(cluster, memory)
-        self.lanes: Final = tuple(
-            Lane(cluster, self._courier, name, instance, receipts.catch_up, limits) for name in LANES
+        urgent, routine = LANES
+        lead = Lead(memory)
+        self.lanes: Final = (
+            Lane(cluster, self._courier, urgent, instance, receipts.catch_up, limits, leads=lead),
+            Lane(cluster, self._courier, routine, instance, receipts.catch_up, limits, follows=lead),
         )
 
     @property

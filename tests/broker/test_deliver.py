@@ -5,8 +5,8 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 
 import orjson
@@ -22,9 +22,10 @@ from ops.health import SeparateLags
 from ops.reading import Cluster
 from schemas.report import Urgency
 from schemas.topics import AUDIT, RECEIPTS
+from streams.contract import Output
 from tests.broker.outboxes import made, put, told
 from tests.contract.sink_suite import delivery
-from tests.waiting import until
+from tests.waiting import TooLateError, until
 
 
 @pytest.fixture
@@ -215,6 +216,44 @@ async def test_an_older_change_after_a_restart_is_superseded(there) -> None:
         await put(there, [to("far", 4, 1)])
         async with serving(there, "far", far):
             await until(partial(ended, there, "superseded"), 30, "superseded")
+        assert list(far.kept) == [to("far", 9, 1).delivery_id]
+
+
+class Unwritten:
+    """A writer of a process that is killed before anything is acknowledged."""
+
+    async def write(self, outputs: Sequence[Output]) -> None:
+        """For ever."""
+        await asyncio.Event().wait()
+
+
+async def test_an_older_change_does_not_follow_an_urgent_one_whose_receipt_a_crash_took(there) -> None:
+    """The urgent one was sent and has no receipt: until its end is known, the routine lane sends nothing."""
+    await made(there, ["far"])
+    async with lab("far") as far:
+        await put(there, [to("far", 9, 1, urgent=True)])
+        recipient = Recipient("far", partial(WebhookSink, far.settings("far")))
+        killed = asyncio.create_task(Service(recipient, there, Unwritten()).run())
+        await until(partial(has, far, 1), 30, "the urgent one")
+        killed.cancel()
+        await asyncio.gather(killed, return_exceptions=True)
+        await put(there, [to("far", 4, 1)])
+        writer, sink = KafkaWriter(there), WebhookSink(far.settings("far"))
+        await sink.connect()
+        urgent, routine = Service(Recipient("far", lambda: sink), there, writer).lanes
+        tasks = [asyncio.create_task(routine.run())]
+        try:
+            await until(lambda: routine.holding, 30, "the routine lane has its partitions")
+            with suppress(TooLateError):
+                await until(partial(has, far, 2), 2, "the older one, which must not come")
+            tasks.append(asyncio.create_task(urgent.run()))
+            await until(partial(ended, there, "superseded"), 30, "superseded")
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await sink.close()
+            await writer.close()
         assert list(far.kept) == [to("far", 9, 1).delivery_id]
 
 

@@ -1,5 +1,6 @@
 """The pure parts of delivering: head run, pauses, memory, outage."""
 
+import asyncio
 import random
 from datetime import UTC, datetime, timedelta
 
@@ -90,6 +91,23 @@ def test_memory_knows_receipted_records_behind_the_commit_once() -> None:
     assert memory.receipted(("urgent", 2, 3), delivery(3).delivery_id)
     assert not memory.receipted(("urgent", 2, 3), delivery(3).delivery_id)
     assert not memory.receipted(("routine", 2, 3), delivery(3).delivery_id)
+
+
+async def test_a_routine_delivery_waits_for_an_urgent_one_that_may_be_there() -> None:
+    """Sent before a crash, perhaps, and without a receipt: an older one waits until its end is known, then is void."""
+    memory = Memory("lab")
+    memory.unsure("incident", 3)
+    memory.unsure("incident", 2)
+    await asyncio.wait_for(memory.sure("incident", 3), 1)
+    await asyncio.wait_for(memory.sure("another", 1), 1)
+    waiting = asyncio.create_task(memory.sure("incident", 1))
+    memory.settled("incident", 2)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    memory.note("incident", 3, 0)
+    memory.settled("incident", 3)
+    await asyncio.wait_for(waiting, 1)
+    assert memory.superseded("incident", 1)
 
 
 def test_memory_forgets_what_no_outbox_can_still_hold() -> None:
