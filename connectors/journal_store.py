@@ -18,9 +18,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.crash_points import SYNCED, WRITTEN, Hook
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
+from connectors.journal_scan import is_damage
 from connectors.journal_sql import Note, held, insert, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
-from schemas.errors import Code, Misconfigured, SztabError, Unavailable
+from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 
 _ROW_OVERHEAD: Final = 420
 """Bytes a row takes beside its body, in table and index: between two measurements only."""
@@ -111,8 +112,8 @@ class JournalStore:
         """Append groups of named entries and write the notes beside, all in one durable transaction.
 
         Gives one answer per entry, in order. After the first refused entry of a group the rest of the group is refused
-        too, so that a cursor never passes what was not kept. Unavailable when the disk failed: then nothing of it is
-        answered with yes.
+        too, so that a cursor never passes what was not kept. Unavailable when the disk failed, Rejected when it meets
+        a damaged page: then nothing of it is answered with yes.
         """
         try:
             db = self._db or self._open()
@@ -128,6 +129,8 @@ class JournalStore:
             self._since_measured += new.bytes
         except sqlite3.Error as error:
             self._drop()
+            if is_damage(error):
+                raise Rejected(Code.RECORD_INVALID, "a page of the journal that this needs is damaged") from error
             full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
             code = Code.JOURNAL_FULL if full else Code.JOURNAL_UNAVAILABLE
             raise Unavailable(code, "the journal cannot be written") from error
