@@ -1,5 +1,6 @@
 """The check of a journal: which rows are damaged, and how. Pure but for reading; goes on over what cannot be read."""
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -16,6 +17,7 @@ _DOCUMENTS: Final = (
 )
 _BODIES: Final = "SELECT row, body FROM bodies"
 _LINES: Final = 20
+_OF_ROW: Final = re.compile(r"row (\d+) (missing from index \w+)$")
 
 
 class Fault(NamedTuple):
@@ -153,7 +155,17 @@ def _file_faults(db: sqlite3.Connection) -> Iterator[Fault]:
         if not is_damage(error):
             raise
         lines = [str(error)]
-    yield from (Fault(0, "", f"the file: {part}") for line in lines if line != "ok" for part in line.split("\n"))
+    yield from (_file_fault(db, part) for line in lines if line != "ok" for part in line.split("\n"))
+
+
+def _file_fault(db: sqlite3.Connection, line: str) -> Fault:
+    """A line of SQLite's check; one about a row's entry in an index is that row's."""
+    found = _OF_ROW.match(line)
+    if found is None:
+        return Fault(0, "", f"the file: {line}")
+    row = int(found[1])
+    (read,) = read_rows(db, "SELECT row, document_id FROM documents", {row: ""})
+    return Fault(row, _text(read.values[1]) if read.values else "", f"the row is {found[2]}")
 
 
 def _has_column(db: sqlite3.Connection, table: str, column: str) -> bool:

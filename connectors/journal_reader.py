@@ -34,6 +34,7 @@ _ROW: Final = (
 )
 
 
+_LOST: Final = "SELECT row, document_id FROM lost WHERE told = 0"
 DAMAGED: Final = "the journal's row is on a page that is damaged"
 
 
@@ -90,9 +91,11 @@ class JournalReader:
         """
         text = f"{_ROW} WHERE state IN (0, 2) AND row > ? ORDER BY row LIMIT ?"
         try:
-            return [self._row(found) for found in self._query(text, after_row, limit)]
+            found = [self._row(one) for one in self._query(text, after_row, limit)]
         except Rejected:
-            return self._over_damage(after_row, limit)
+            found = self._over_damage(after_row, limit)
+        lost = [_unreadable(*one) for one in self._query(f"{_LOST} AND row > ? LIMIT ?", after_row, limit)]
+        return sorted([*found, *lost], key=lambda one: one.stored.row)[:limit] if lost else found
 
     def ids(self, after_row: int, limit: int) -> list[RowIds]:
         """Ids of all rows after one, in row order. A held row counts as quarantined: it waits there for a person."""
@@ -117,9 +120,10 @@ class JournalReader:
     def backlog(self) -> int:
         """How many rows still have to reach the broker."""
         try:
-            return int(self._query("SELECT COUNT(*) FROM documents WHERE state IN (0, 2)")[0][0])
+            count = int(self._query("SELECT COUNT(*) FROM documents WHERE state IN (0, 2)")[0][0])
         except Rejected:
-            return len(unsettled_rows(self._db, 0, -1))
+            count = len(unsettled_rows(self._db, 0, -1))
+        return count + len(self._query(_LOST))
 
     def held(self) -> list[HeldRow]:
         """Rows that a person must decide on since a restore, in row order."""

@@ -15,7 +15,7 @@ _FILLED: Final = 100_000
 _TABLE: Final = "SELECT row, document_id FROM documents NOT INDEXED ORDER BY row"
 _BODIES: Final = "SELECT row, NULL FROM bodies ORDER BY row"
 _INDEX: Final = "SELECT row, document_id FROM documents INDEXED BY sqlite_autoindex_documents_1 ORDER BY document_id"
-_UNSETTLED: Final = "SELECT row FROM documents INDEXED BY unsettled WHERE state IN (0, 2) AND row > ? ORDER BY row"
+UNSETTLED: Final = "SELECT row FROM documents INDEXED BY unsettled WHERE state IN (0, 2) AND row > ? ORDER BY row"
 
 
 class Read(NamedTuple):
@@ -81,7 +81,7 @@ def read_rows(db: sqlite3.Connection, select: str, rows: dict[int, str]) -> Iter
 def unsettled_rows(db: sqlite3.Connection, after_row: int, limit: int) -> dict[int, str]:
     """Numbers of rows that may still have to be published: those of their index, or all when that is damaged."""
     try:
-        rows = [row for (row,) in db.execute(f"{_UNSETTLED} LIMIT ?", (after_row, limit))]
+        rows = [row for (row,) in db.execute(f"{UNSETTLED} LIMIT ?", (after_row, limit))]
     except sqlite3.Error as error:
         if not is_damage(error):
             raise
