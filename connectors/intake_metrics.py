@@ -25,6 +25,9 @@ class IntakeMetrics:
             buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0),
             registry=registry,
         )
+        self._damaged = Counter(
+            "sztab_journal_damaged_rows", "Unpublished rows of the journal that were damaged.", registry=registry
+        )
         self._registry = registry
 
     def watch(
@@ -50,6 +53,10 @@ class IntakeMetrics:
             self._up.labels(source).set(0)
             for outcome in OUTCOMES:
                 self._documents.labels(source, outcome)
+
+    def damaged(self) -> None:
+        """Count an unpublished row that cannot be read any more."""
+        self._damaged.inc()
 
     def document(self, source: str, outcome: str) -> None:
         """Count one document."""

@@ -21,7 +21,7 @@ from connectors.journal_reader import Fault, HeldRow, JournalReader, RowIds
 from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
 from connectors.journal_store import JournalStore, Limits, Named, Synchronous
-from schemas.errors import Code, SztabError, Unavailable
+from schemas.errors import Code, Rejected, SztabError, Unavailable
 from schemas.privacy import derive
 
 log = structlog.get_logger()
@@ -126,7 +126,9 @@ class Journal:
         return await self._put(named, (), size)
 
     async def note(self, *notes: Note) -> None:
-        """Make marks, keys, decisions or cursors durable. Unavailable when the disk failed."""
+        """Make marks, keys, decisions or cursors durable. Unavailable when the disk failed; Rejected when one of them
+        belongs to a row on a damaged page: then none of them is.
+        """
         await self._put((), notes, 0)
 
     async def set_aside(self, row: int, verdict: Verdict) -> None:
@@ -232,18 +234,26 @@ class Journal:
             answers = [*self._store.commit([job.entries for job in jobs], notes)]
         except Unavailable as error:
             answers = [error] * len(jobs)
-        except (TypeError, ValueError, OverflowError):
-            # One entry holds a value that SQLite cannot take: it must not spoil its neighbours.
+        except (TypeError, ValueError, OverflowError, Rejected) as error:
+            # One holds a value that SQLite cannot take, or meets a damaged page: it must not spoil its neighbours.
             if len(jobs) > 1:
                 for job in jobs:
                     self._commit([job])
                 return
-            answers = [Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal cannot hold this document")]
+            answers = [self._not_kept(jobs[0], error)]
         except Exception as error:  # noqa: BLE001 - ours to mend; whoever waits gets an answer, and the writer goes on
             log.error("journal_bug", error=type(error).__name__)  # noqa: TRY400 - its text may quote a document
             answers = [Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal failed")] * len(jobs)
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self._tell, jobs, answers)
+
+    def _not_kept(self, job: _Job, error: Exception) -> SztabError:
+        """The answer for the one job that cannot be written. A document is refused: another node may take it."""
+        if isinstance(error, Rejected) and not job.entries:
+            return error
+        if isinstance(error, Rejected):
+            log.error("journal_damaged", code=error.code.value)
+        return Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal cannot hold this document")
 
     def _trim(self) -> None:
         try:

@@ -4,25 +4,27 @@ Any process may read while the intake writes: trace, ledger and quarantine do.
 """
 
 import sqlite3
+import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from connectors.journal_check import Fault as Fault
+from connectors.journal_check import Keys, check
 from connectors.journal_rows import (
-    FIRST_LINK,
     JournalRow,
     RowState,
     Stored,
     StoredKey,
     Verdict,
-    checksum,
-    link,
     loaded,
     open_body,
 )
-from connectors.journal_sql import HELD_ROWS, digest_of
+from connectors.journal_scan import is_damage, known_rows, named, read_rows, unsettled_rows
+from connectors.journal_sql import HELD_ROWS
 from schemas.errors import Code, Rejected, Unavailable
 from schemas.privacy import derive
 
@@ -32,12 +34,8 @@ _ROW: Final = (
 )
 
 
-class Fault(NamedTuple):
-    """Something that the check of the journal found: which row, which document, what."""
-
-    row: int
-    document_id: str
-    what: str
+_LOST: Final = "SELECT row, document_id FROM lost WHERE told = 0"
+DAMAGED: Final = "the journal's row is on a page that is damaged"
 
 
 class RowIds(NamedTuple):
@@ -64,11 +62,13 @@ class JournalReader:
     """One read-only connection to a journal file; used by one thread at a time.
 
     `installation` is the installation's key; without it everything but bodies can be read.
-    Unavailable(`journal-unavailable`) when the file cannot be read.
+    Unavailable(`journal-unavailable`) when the file cannot be read; Rejected(`record-invalid`) when a page that was
+    asked for is damaged, and nothing else can be told.
     """
 
     def __init__(self, path: Path, installation: bytes | None = None) -> None:
         self._cipher = AESGCM(derive(installation, "journal")) if installation else None
+        self._keys = Keys(self._cipher, derive(installation, "ids")) if installation and self._cipher else None
         try:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, check_same_thread=False)
             self._db.execute("PRAGMA busy_timeout = 5000")
@@ -85,9 +85,17 @@ class JournalReader:
         return self._row(rows[0]) if rows else None
 
     def unpublished(self, after_row: int, limit: int) -> list[JournalRow]:
-        """Rows that still have to reach the broker, in row order, with their bytes."""
+        """Rows that still have to reach the broker, in row order, with their bytes.
+
+        Over damaged pages: a row that cannot be read comes with a verdict and what is still known of it.
+        """
         text = f"{_ROW} WHERE state IN (0, 2) AND row > ? ORDER BY row LIMIT ?"
-        return [self._row(found) for found in self._query(text, after_row, limit)]
+        try:
+            found = [self._row(one) for one in self._query(text, after_row, limit)]
+        except Rejected:
+            found = self._over_damage(after_row, limit)
+        lost = [_unreadable(*one) for one in self._query(f"{_LOST} AND row > ? LIMIT ?", after_row, limit)]
+        return sorted([*found, *lost], key=lambda one: one.stored.row)[:limit] if lost else found
 
     def ids(self, after_row: int, limit: int) -> list[RowIds]:
         """Ids of all rows after one, in row order. A held row counts as quarantined: it waits there for a person."""
@@ -95,9 +103,13 @@ class JournalReader:
             "SELECT row, document_id, state, reports, received_ms, source FROM documents"
             " WHERE row > ? ORDER BY row LIMIT ?"
         )
+        try:
+            found = self._query(text, after_row, limit)
+        except Rejected:
+            found = self._readable(text.split(" WHERE", maxsplit=1)[0], after_row, limit)
         return [
             RowIds(row, document, _counted(state), _reports(reports), received_ms, source)
-            for row, document, state, reports, received_ms, source in self._query(text, after_row, limit)
+            for row, document, state, reports, received_ms, source in found
         ]
 
     def last_row(self) -> int:
@@ -107,7 +119,11 @@ class JournalReader:
 
     def backlog(self) -> int:
         """How many rows still have to reach the broker."""
-        return int(self._query("SELECT COUNT(*) FROM documents WHERE state IN (0, 2)")[0][0])
+        try:
+            count = int(self._query("SELECT COUNT(*) FROM documents WHERE state IN (0, 2)")[0][0])
+        except Rejected:
+            count = len(unsettled_rows(self._db, 0, -1))
+        return count + len(self._query(_LOST))
 
     def held(self) -> list[HeldRow]:
         """Rows that a person must decide on since a restore, in row order."""
@@ -140,25 +156,15 @@ class JournalReader:
         return StoredKey(thread, key_id, nonce, wrapped, bool(published))
 
     def verify(self) -> Iterator[Fault]:
-        """Walk the chain: checksum of each sealed body, digest of each opened one, link of each row to the last."""
-        begins = dict(self._query("SELECT row, previous_row FROM epochs")) if self._has("epochs") else {}
-        anchor = self._query("SELECT row, chain FROM anchor")
-        expected, chain = anchor[0] if anchor else (0, FIRST_LINK)
-        text = (
-            "SELECT row, document_id, received_ms, sha256, chain, checksum, body FROM documents"
-            " LEFT JOIN bodies USING (row) ORDER BY row"
-        )
-        for row, document, received_ms, digest, stored_chain, stored_sum, body in self._db.execute(text):
-            expected = row if begins.get(row) == expected else expected + 1
-            if row != expected:
-                yield Fault(row, document, f"rows {expected} to {row - 1} are missing")
-                expected = row
-            if link(chain, row, document, digest, received_ms) != stored_chain:
-                yield Fault(row, document, "the chain is broken before or in this row")
-            chain = stored_chain
-            what = None if body is None else self._body_fault(document, body, digest, stored_sum)
-            if what:
-                yield Fault(row, document, what)
+        """Every fault of the file (see `journal_check`), as it stood at one moment."""
+        try:
+            self._db.execute("BEGIN")
+            try:
+                yield from check(self._db, self._keys)
+            finally:
+                self._db.execute("ROLLBACK")
+        except sqlite3.Error as error:
+            raise Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal cannot be read") from error
 
     def backup(self, target: Path) -> None:
         """Copy the journal as it stands to a new file, while the intake goes on writing."""
@@ -168,17 +174,6 @@ class JournalReader:
         finally:
             copy.close()
 
-    def _body_fault(self, document: str, body: bytes, digest: bytes, stored_sum: int) -> str | None:
-        if checksum(body) != stored_sum:
-            return "the checksum of the sealed bytes is wrong"
-        if self._cipher is None:
-            return None
-        try:
-            opened = open_body(self._cipher, document, body)
-        except Rejected:
-            return "the sealed bytes do not open"
-        return None if digest_of(opened) == digest else "the bytes are not those of the digest"
-
     def _has(self, table: str) -> bool:
         """Whether the file has the table: one of an earlier version may not."""
         return bool(self._query("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", table))
@@ -187,7 +182,26 @@ class JournalReader:
         try:
             return self._db.execute(text, values).fetchall()
         except sqlite3.Error as error:
+            if is_damage(error):
+                raise Rejected(Code.RECORD_INVALID, DAMAGED) from error
             raise Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal cannot be read") from error
+
+    def _over_damage(self, after_row: int, limit: int) -> list[JournalRow]:
+        """The same as `unpublished`, row by row."""
+        found: list[JournalRow] = []
+        for read in read_rows(self._db, _ROW, unsettled_rows(self._db, after_row, limit)):
+            if read.error:
+                found.append(_unreadable(read.row, read.document_id or named(self._db, read.row)))
+            elif read.values is not None and read.values[4] in (RowState.RECEIVED, RowState.QUARANTINE_PENDING):
+                found.append(self._row(read.values))
+            if len(found) == limit:
+                break
+        return found
+
+    def _readable(self, select: str, after_row: int, limit: int) -> list[tuple[Any, ...]]:
+        rows = {row: known for row, known in known_rows(self._db).items() if row > after_row}
+        values = (read.values for read in read_rows(self._db, select, rows))
+        return list(islice((one for one in values if one is not None), limit))
 
     def _row(self, found: tuple[Any, ...]) -> JournalRow:
         row, document, digest, received_ms, state, verdict, *rest = found
@@ -213,6 +227,13 @@ class JournalReader:
             return open_body(self._cipher, document, body)
         except Rejected:
             return None
+
+
+def _unreadable(row: int, document_id: str) -> JournalRow:
+    """What is left of a row whose page is damaged; when it came is not known either."""
+    verdict = Verdict(Code.RECORD_INVALID, DAMAGED)
+    stored = Stored(row, document_id, "", round(time.time() * 1000), RowState.RECEIVED, verdict, repeated=True)
+    return JournalRow(stored, "", "", None, "", {}, None, (), None)
 
 
 def _counted(state: int) -> RowState:

@@ -42,11 +42,15 @@ CREATE TABLE IF NOT EXISTS epochs (
   epoch INTEGER PRIMARY KEY, row INTEGER NOT NULL, previous_row INTEGER NOT NULL, gap_from_ms INTEGER NOT NULL,
   gap_to_ms INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS lost (
+  row INTEGER PRIMARY KEY, document_id TEXT NOT NULL, told INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS decisions (
   row INTEGER NOT NULL, released INTEGER NOT NULL, by TEXT NOT NULL, reason TEXT NOT NULL, at_ms INTEGER NOT NULL
 ) STRICT;
 """
-"""`held` of a document: its bytes are still in `bodies`."""
+"""`held` of a document: its bytes are still in `bodies`. `lost`: rows that damage took, and whether a person was told;
+their numbers are given to no other."""
 _DISCARDED: Final = "SELECT row FROM decisions WHERE released = 0"
 HELD_ROWS: Final = f"(state = 4 OR (state = 2 AND verdict LIKE '[\"{HELD_CODE}\"%' AND row NOT IN ({_DISCARDED})))"
 """Rows that a person must decide on: their quarantine record is out, or on its way."""
@@ -180,12 +184,14 @@ def _mark(db: sqlite3.Connection, item: Mark) -> None:
             values,
         )
         return
-    db.execute(
+    changed = db.execute(
         # Replayed out of quarantine a row is as any other: on its way it has no verdict any more.
         "UPDATE documents SET state = ?5, reports = ?1, thread = ?2,"
         " verdict = CASE WHEN ?5 IN (0, 1) THEN NULL ELSE COALESCE(?3, verdict) END WHERE row = ?4",
         (*values, int(item.state)),
     )
+    if not changed.rowcount:
+        db.execute("UPDATE lost SET told = 1 WHERE row = ?", (item.row,))
 
 
 def _decide(db: sqlite3.Connection, item: Decision) -> None:

@@ -18,9 +18,11 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.crash_points import SYNCED, WRITTEN, Hook
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
+from connectors.journal_salvage import salvage
+from connectors.journal_scan import is_damage
 from connectors.journal_sql import Note, held, insert, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
-from schemas.errors import Code, Misconfigured, SztabError, Unavailable
+from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 
 _ROW_OVERHEAD: Final = 420
 """Bytes a row takes beside its body, in table and index: between two measurements only."""
@@ -97,7 +99,7 @@ class JournalStore:
         self.last_row = 0
         """The newest durable row's number; moves only after its commit."""
         try:
-            self._open()
+            self._open_sound()
         except sqlite3.Error as error:
             os.close(self._lock)
             raise Misconfigured(Code.CONFIGURATION_INVALID, f"{path} is no journal of this version: {error}") from None
@@ -111,8 +113,8 @@ class JournalStore:
         """Append groups of named entries and write the notes beside, all in one durable transaction.
 
         Gives one answer per entry, in order. After the first refused entry of a group the rest of the group is refused
-        too, so that a cursor never passes what was not kept. Unavailable when the disk failed: then nothing of it is
-        answered with yes.
+        too, so that a cursor never passes what was not kept. Unavailable when the disk failed, Rejected when it meets
+        a damaged page: then nothing of it is answered with yes.
         """
         try:
             db = self._db or self._open()
@@ -128,6 +130,8 @@ class JournalStore:
             self._since_measured += new.bytes
         except sqlite3.Error as error:
             self._drop()
+            if is_damage(error):
+                raise Rejected(Code.RECORD_INVALID, "a page of the journal that this needs is damaged") from error
             full = getattr(error, "sqlite_errorname", "") == "SQLITE_FULL"
             code = Code.JOURNAL_FULL if full else Code.JOURNAL_UNAVAILABLE
             raise Unavailable(code, "the journal cannot be written") from error
@@ -196,6 +200,16 @@ class JournalStore:
         db.execute("INSERT OR REPLACE INTO anchor (one, row, chain) VALUES (1, ?, ?)", last)
         return db.execute("DELETE FROM documents WHERE row <= ?", (last[0],)).rowcount
 
+    def _open_sound(self) -> None:
+        """Open the file; one whose newest row cannot be read goes on in a new file, with what can be."""
+        try:
+            self._open()
+        except sqlite3.Error as error:
+            if not is_damage(error):
+                raise
+            salvage(self._path)
+            self._open()
+
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, check_same_thread=False)
         try:
@@ -208,7 +222,9 @@ class JournalStore:
             db.execute(f"PRAGMA max_page_count = {max(64, self._limits.max_bytes // page_bytes)}")
             last = db.execute("SELECT row, chain FROM documents ORDER BY row DESC LIMIT 1").fetchone()
             last = last or db.execute("SELECT row, chain FROM anchor").fetchone()
-            self.last_row, self._chain = last or (0, FIRST_LINK)
+            lost = db.execute("SELECT COALESCE(MAX(row), 0) FROM lost").fetchone()[0]
+            row, self._chain = last or (0, FIRST_LINK)
+            self.last_row = max(row, lost)
             self._measure(db)
         except sqlite3.Error:
             db.close()

@@ -18,13 +18,14 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 from connectors.crash_points import PRODUCED, Hook
 from connectors.ending import ended
 from connectors.journal import Journal
-from connectors.journal_rows import JournalRow, Mark, StoredKey, Verdict
+from connectors.journal_rows import JournalRow, Verdict
 from connectors.kits.kafka import Producer, started
+from connectors.marking import Marks, kept_marks
 from connectors.prepared import Prepared
 from connectors.saying import Saying
 from connectors.window import Progress, Waiters, Window
 from schemas.envelope import Headers
-from schemas.errors import Code, Unavailable
+from schemas.errors import Code, Rejected, Unavailable
 from schemas.topic import MAX_MESSAGE_BYTES
 
 log = structlog.get_logger()
@@ -63,7 +64,7 @@ class Publisher:
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._started_ms: dict[int, float] = {}
         self._waiters = Waiters()
-        self._marks: list[Mark | StoredKey] = []
+        self._marks: Marks = []
         self._progress = Progress()
         self._behind = asyncio.Event()
         self._changed = asyncio.Event()
@@ -227,7 +228,7 @@ class Publisher:
                 continue
             try:
                 await self._catch_up()
-            except Unavailable as error:
+            except (Unavailable, Rejected) as error:
                 log.warning("journal_not_read", code=error.code.value)
                 self._behind.set()
                 await asyncio.sleep(_LOOK_SECONDS)
@@ -292,9 +293,5 @@ class Publisher:
     async def _flush(self) -> None:
         """Save the marks; what cannot be saved is kept, and at worst published once more."""
         marks, self._marks = self._marks, []
-        if not marks:
-            return
-        try:
-            await self._journal.note(*marks)
-        except Unavailable:
-            self._marks = marks + self._marks
+        if marks:
+            self._marks = await kept_marks(self._journal, marks) + self._marks

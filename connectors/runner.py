@@ -21,11 +21,12 @@ from connectors.holding import Holding
 from connectors.identity import Identity
 from connectors.intake_metrics import IntakeMetrics
 from connectors.journal import Journal
-from connectors.journal_rows import JournalRow, RowState, Stored, Verdict
+from connectors.journal_rows import RowState, Stored, Verdict
 from connectors.kits.kafka import Producer
 from connectors.prepared import Prepared
 from connectors.publisher import Publisher
 from connectors.pulling import Pulling
+from connectors.rereading import Rereading
 from schemas import topics
 from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 from schemas.feed import FeedState, said_of
@@ -62,10 +63,11 @@ class Runner:
     ) -> None:
         self.node, self.journal = node, journal
         self.identity = identity
-        self.publisher = Publisher(journal, self._prepare, self._too_large, make_producer, prefix, hook=hook)
-        self.holding = Holding(journal, self.publisher)
         self.feeds: dict[str, Feed] = {}
         self._metrics = IntakeMetrics(registry)
+        again = Rereading(self.feeds, identity, self._metrics, self.translated)
+        self.publisher = Publisher(journal, again.prepare, again.aside, make_producer, prefix, hook=hook)
+        self.holding = Holding(journal, self.publisher)
         self._metrics.watch(
             lambda: journal.fill,
             lambda: self.publisher.backlog,
@@ -240,26 +242,6 @@ class Runner:
         assert verdict is not None
         aside = self.identity.quarantined(feed.name, stored, verdict, document.context, feed.origin.far_system)
         return aside, verdict, None
-
-    def _prepare(self, row: JournalRow) -> Prepared:
-        """The records of a row read back from the journal."""
-        feed = self.feeds.get(row.source)
-        verdict = row.stored.verdict
-        if verdict is None and feed is None:
-            verdict = Verdict(Code.SOURCE_UNKNOWN, "its source is no longer configured on this node")
-        if verdict is None:
-            try:
-                document = row.document()
-            except Rejected as error:
-                verdict = Verdict.of(error)
-            else:
-                assert feed is not None
-                return self.translated(feed, row.stored, document, None)[0]
-        return self._too_large(row, verdict)
-
-    def _too_large(self, row: JournalRow, verdict: Verdict) -> Prepared:
-        """The quarantine record of a row."""
-        return self.identity.quarantined(row.source, row.stored, verdict, row.context, row.far_system)
 
     async def _say(self, feed: Feed) -> None:
         value, headers = feed.status(self.node)

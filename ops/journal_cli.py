@@ -1,4 +1,4 @@
-"""`sztab journal held`: what a restore left for a person."""
+"""`sztab journal verify`: is it whole? `sztab journal held`: what a restore left for a person."""
 
 import getpass
 import os
@@ -11,6 +11,7 @@ import click
 import orjson
 
 from connectors.holding import chosen_of
+from connectors.journal_check import Fault
 from connectors.journal_reader import HeldRow, JournalReader
 from connectors.journal_rows import Decision
 from connectors.journal_store import JournalStore, Limits
@@ -28,6 +29,45 @@ SECONDS: Final = 60.0
 @click.group("journal")
 def journal() -> None:
     """The intake's journal: is it whole, and what does it hold for a person?"""
+
+
+@journal.command("verify")
+@click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.pass_context
+def verify_command(context: click.Context, files: tuple[Path, ...], /, *, as_json: bool) -> None:
+    """Check journals (default: all of this machine, also while they are written): chain, seals, ids, pages.
+
+    Each damaged row is named; all others are still served. Exit status 1 when anything is damaged.
+    """
+    settings = settings_of(context)
+    chosen = files or tuple(runtime.journals(settings.node, runtime.journal_file(settings)).values())
+    if not chosen:
+        raise Unavailable(Code.JOURNAL_UNAVAILABLE, f"there is no journal in {settings.data_dir}")
+    key_file = runtime.key_file(settings)
+    key = installation_key(key_file) if key_file.exists() else None
+    found = {str(file): _faults(file, key) for file in chosen}
+    if as_json:
+        told = {name: [one._asdict() for one in faults] for name, faults in found.items()}
+        click.echo(orjson.dumps({"files": told, "sealed_bytes_opened": key is not None}))
+    else:
+        for name, faults in found.items():
+            for one in faults:
+                which = f"row {one.row}, document {one.document_id or 'unknown'}: " if one.row else ""
+                click.echo(f"{name}: {which}{one.what}", err=True)
+            click.echo(f"{name}: {len(faults)} faults" if faults else f"{name}: whole")
+        if key is None:
+            click.echo("without the installation's key seals and ids were not checked", err=True)
+    if any(found.values()):
+        context.exit(1)
+
+
+def _faults(file: Path, key: bytes | None) -> list[Fault]:
+    reader = JournalReader(file, key)
+    try:
+        return list(reader.verify())
+    finally:
+        reader.close()
 
 
 @journal.command("held")

@@ -80,7 +80,7 @@ async def test_an_epoch_that_is_cut_out_is_found(tmp_path: Path) -> None:
         store = node.runner.journal._store
         assert store._db is not None
         store._db.execute("DELETE FROM documents WHERE row = ?", (ROWS + 1,))
-        assert [one.row for one in await node.runner.journal.verify()] == [ROWS + 2, ROWS + 2]
+        assert [one.row for one in await node.runner.journal.verify()] == [ROWS + 1]
 
 
 async def test_restore_refuses_what_it_could_destroy(tmp_path: Path) -> None:
