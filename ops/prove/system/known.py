@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ops.prove.system.history import FAIL, INFO, OK, Effect, Evidence, FactRow, Operation
@@ -89,9 +90,15 @@ class Known:
         return False
 
 
+@lru_cache(maxsize=1 << 18)
+def delivery_id(fact_id: str, recipient: str) -> str:
+    """The id of the delivery by which this recipient is told of a fact, as route derives it."""
+    return derived_id("delivery", fact_id, recipient)
+
+
 def delivery_of(fact: FactRow, recipient: str) -> str:
-    """The id of the delivery by which this recipient is told of the fact, as route derives it."""
-    return derived_id("delivery", fact.fact_id, recipient)
+    """The same of a fact at hand."""
+    return delivery_id(fact.fact_id, recipient)
 
 
 def applied(evidence: Evidence) -> list[Effect]:
