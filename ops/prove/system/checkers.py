@@ -194,7 +194,9 @@ def set_aside_wrongly(known: Known) -> list[str]:
 def _aside(known: Known, one: Told) -> bool:
     if any(known.set_aside(one, report) for report in one.reports) or one.documents & known.aside:
         return True
-    facts = (fact for report in one.reports for fact in known.arrivals.get(report, {}).values())
+    facts = [fact for report in one.reports for fact in known.arrivals.get(report, {}).values()]
+    if any(fact.fact_id in known.aside for fact in facts):
+        return True
     return any(delivery_of(fact, recipient) in known.aside for fact in facts for recipient in one.recipients)
 
 

@@ -105,7 +105,7 @@ class FactRow:
 
 @dataclass(frozen=True, slots=True)
 class AsideRow:
-    """An item of the quarantine."""
+    """An item of the quarantine. `cause_id`: the id of the record that was set aside, for one that route refused."""
 
     item_id: str
     stage: str
@@ -113,6 +113,7 @@ class AsideRow:
     document_id: str | None = None
     report_id: str | None = None
     delivery_id: str | None = None
+    cause_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

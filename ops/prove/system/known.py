@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 from ops.prove.system.history import FAIL, INFO, OK, Effect, Evidence, FactRow, Operation
@@ -50,7 +51,7 @@ class Known:
     moved: set[str] = field(default_factory=set)
     seen: dict[Pair, list[Effect]] = field(default_factory=lambda: defaultdict(list))
     aside: set[str] = field(default_factory=set)
-    """Ids of documents, reports and deliveries in quarantine."""
+    """What lies in quarantine: ids of deliveries, of reports, of documents that became no report, of facts."""
     highest: dict[Pair, int] = field(default_factory=dict)
     """(Incident, recipient) -> highest sequence that was applied."""
 
@@ -81,7 +82,7 @@ class Known:
             return True
         for fact in self.arrivals.get(report, {}).values():
             delivery = delivery_of(fact, recipient)
-            if delivery in self.aside:
+            if delivery in self.aside or fact.fact_id in self.aside:
                 return True
             newer = self.highest.get((fact.incident_id or "", recipient), -1) > (fact.sequence or 0)
             if delivery in self.evidence.superseded and newer:
@@ -89,9 +90,15 @@ class Known:
         return False
 
 
+@lru_cache(maxsize=1 << 18)
+def delivery_id(fact_id: str, recipient: str) -> str:
+    """The id of the delivery by which this recipient is told of a fact, as route derives it."""
+    return derived_id("delivery", fact_id, recipient)
+
+
 def delivery_of(fact: FactRow, recipient: str) -> str:
-    """The id of the delivery by which this recipient is told of the fact, as route derives it."""
-    return derived_id("delivery", fact.fact_id, recipient)
+    """The same of a fact at hand."""
+    return delivery_id(fact.fact_id, recipient)
 
 
 def applied(evidence: Evidence) -> list[Effect]:
@@ -103,7 +110,9 @@ def index(evidence: Evidence) -> Known:
     """Index the evidence."""
     known = Known(evidence)
     for row in evidence.aside:
-        known.aside |= {one for one in (row.document_id, row.report_id, row.delivery_id) if one}
+        # The narrowest name counts: a refused delivery excuses no other recipient, a report no other of its document.
+        if (name := row.delivery_id or row.report_id or row.document_id or row.cause_id) is not None:
+            known.aside.add(name)
     for operation in evidence.operations:
         if operation.what != COMMAND:
             _tell(known, operation)

@@ -8,9 +8,8 @@ from statistics import median
 from typing import Final, NamedTuple
 
 from ops.prove.system.history import OK, Evidence, Operation
-from ops.prove.system.known import BAD, Known, applied
+from ops.prove.system.known import BAD, Known, applied, delivery_id
 from schemas.report import Urgency
-from schemas.wire import derived_id
 
 PROMPT_SECONDS: Final = 2.0
 """An answer within 2 s under all conditions (FAULTS 7)."""
@@ -121,7 +120,8 @@ def overtaken(known: Known) -> list[str]:
     routine: defaultdict[str, list[tuple[float, str]]] = defaultdict(list)
     waits: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
     facts = {fact: one.at_ms / 1000 for own in known.arrivals.values() for fact, one in own.items()}
-    told = {derived_id("delivery", fact, who): at for fact, at in facts.items() for who in known.recipients}
+    everyone = known.recipients
+    told = {delivery_id(fact, who): at for fact, at in facts.items() for who in everyone}
     for one in sorted(known.evidence.effects, key=lambda effect: effect.at):
         place = one.recipient, one.subject_id
         if one.delivery_id in told and (one.recipient, one.delivery_id) not in first:

@@ -117,7 +117,9 @@ class Made:
 
             if dice.random() < 0.03:
                 request(at, 400, False)
-                self.aside.append(AsideRow(f"q{delivery}", "deliver", "refused", delivery_id=delivery))
+                self.aside.append(
+                    AsideRow(f"q{delivery}", "deliver", "refused", None, next(iter(reports), None), delivery)
+                )
                 continue
             if fails:
                 request(at, dice.choice([0, 503, 429]), False)

@@ -92,6 +92,24 @@ def test_an_accepted_document_without_a_report_is_lost():
     assert judge(replace(LARGE, operations=[*LARGE.operations, other], aside=kept)).lost == 0
 
 
+def test_a_refusal_excuses_one_recipient_and_a_set_aside_report_no_other():
+    """Quarantine counts by its narrowest name: the delivery, else the report, else the document."""
+    one = next(one for one in LARGE.effects if one.applied and one.kind == "IncidentOpened" and one.report_ids)
+    bare = replace(LARGE, effects=[each for each in LARGE.effects if each is not one])
+    assert judge(bare).lost == 1
+    operation = next(each for each in LARGE.operations if each.report_ids == one.report_ids)
+    other = AsideRow("q", "deliver", "refused", operation.document_id, one.report_ids[0], "another delivery")
+    assert judge(replace(bare, aside=[*LARGE.aside, other])).lost == 1
+    beside = AsideRow("q", "incidents", "step-bug", operation.document_id, "another report")
+    assert judge(replace(bare, aside=[*LARGE.aside, beside])).lost == 1
+    rightly = replace(other, delivery_id=one.delivery_id)
+    assert judge(replace(bare, aside=[*LARGE.aside, rightly])).lost == 0
+    fact = next(row for row in LARGE.facts if row.report_id == one.report_ids[0])
+    refused = AsideRow("q", "route", "record-invalid", cause_id=fact.fact_id)
+    told = judge(replace(bare, aside=[*LARGE.aside, refused]))
+    assert (told.lost, told.set_aside) == (0, judge(LARGE).set_aside + 1)
+
+
 def test_a_receipt_alone_supersedes_nothing():
     """A delivery said to be superseded, of which no newer one is there, is lost."""
     spoilt = MUTATIONS["one-removed"][0](LARGE)
