@@ -103,6 +103,9 @@ class Clients(Protocol):
     async def facts(self, producer: Any, names: Collection[str]) -> dict[str, TopicFacts]:
         """Id and partitions of those of the topics that exist; `producer` is started."""
 
+    async def members(self, settings: ShellSettings, group: str) -> list[str]:
+        """Client ids of the group's members. May raise KafkaError, OSError."""
+
 
 class AiokafkaClients:
     """The real ones."""
@@ -125,6 +128,7 @@ class AiokafkaClients:
             bootstrap_servers=settings.bootstrap_servers,
             group_id=group,
             group_instance_id=settings.instance_id,
+            client_id=settings.client_id or "sztab",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
@@ -161,6 +165,17 @@ class AiokafkaClients:
                 await client.force_metadata_update()
                 await asyncio.sleep(0.2)
         raise Unavailable(Code.BROKER_UNAVAILABLE, "no broker answered a metadata request")
+
+    async def members(self, settings: ShellSettings, group: str) -> list[str]:
+        """As the group's coordinator tells them."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+        try:
+            await begin(admin)
+            told = await admin.describe_consumer_groups([group])
+        finally:
+            await admin.close()
+        groups = [one for answer in told for one in answer.to_object()["groups"]]
+        return [member["client_id"] for one in groups for member in one["members"]]
 
 
 def _ms(seconds: float) -> int:

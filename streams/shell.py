@@ -9,6 +9,7 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -38,6 +39,7 @@ from streams.recovery import Recovery, learn_topics
 from streams.rounds import Rounds
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
+from streams.twins import Twins, myself
 
 log: Final = structlog.get_logger("streams.shell")
 PASSING: Final = (
@@ -72,6 +74,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         leave = Leaving(self._exit)
         told = observer or Unobserved()
+        me = myself(settings.instance_id) if settings.instance_id else None
+        settings = replace(settings, client_id=me.client_id()) if me else settings
         self.processor: Final = processor
         self._settings = settings
         self._clients = clients or AiokafkaClients()
@@ -86,6 +90,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             group=settings.group or processor.group(settings.prefix),
         )
         self._held = Held()
+        self._twins = Twins(self._gear, self._clients, me)
         self._commits = Commits(self._gear, self._held)
         self._rounds = Rounds(self._gear, self._held, self._commits)
         self._recovery = Recovery(self._gear, self._held, self._clients)
@@ -165,6 +170,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await begin(self._gear.producer)
             await learn_topics(self._gear, self._clients)
+            await self._twins.first()
             self._gear.consumer.subscribe([self._settings.prefix + self.processor.input], listener=self)
             await begin(self._gear.consumer)
         except KafkaError as error:
@@ -264,6 +270,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._settle_all()
         self._forget()
         self._gear.observer.held(())
+        if not member:
+            await self._twins.put_out()
 
     async def _settle_all(self) -> None:
         """Wait, bounded, for what is in flight, and commit it."""

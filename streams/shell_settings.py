@@ -55,6 +55,8 @@ class ShellSettings:
     bootstrap_servers: str
     prefix: str = ""
     instance_id: str | None = None
+    client_id: str | None = None
+    """How the consumer is called on the brokers; the shell fills it in where the membership is static."""
     group: str | None = None
     changelog: str | None = None
     session_seconds: float = 10.0

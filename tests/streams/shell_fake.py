@@ -172,6 +172,10 @@ class Clients:
     def reader(self, settings):
         return Consumer(self.cluster)
 
+    async def members(self, settings, group):
+        self.cluster.asked += 1
+        return list(self.cluster.named)
+
     async def facts(self, producer, names):
         if self.cluster.silences:
             raise self.cluster.silences.pop()

@@ -1,0 +1,69 @@
+"""A worker that is killed and not restarted: its peer serves its partitions within the time that our settings give."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+from ops.broker import EmbeddedKafka
+from ops.prove import takeover
+from ops.prove.battle import Battle
+from ops.prove.plan import Plan
+from ops.prove.worker import ENVIRONMENT
+from ops.settings_parts import StreamsPart
+from streams.leaving import Exit
+
+WANTED_SECONDS = 10.0
+
+
+def test_the_settings_promise_ten_seconds() -> None:
+    """A session, a heartbeat, and the reading of the state; the measured figure is printed by the test below."""
+    assert takeover.longest_seconds(StreamsPart().session_seconds) <= WANTED_SECONDS
+
+
+async def test_every_partition_of_a_killed_worker_is_stepped_by_its_peer(
+    cluster: EmbeddedKafka, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With static membership, no restart, and the session time-out of our settings."""
+    seconds = await takeover.measure(cluster.bootstrap_servers, tmp_path, StreamsPart().session_seconds)
+    with capsys.disabled():
+        print(f"\ntakeover: {seconds:.1f} s")  # noqa: T201 - a figure for whoever runs it
+
+
+async def test_a_second_worker_under_the_same_static_id_ends_and_the_first_goes_on(
+    cluster: EmbeddedKafka, tmp_path: Path
+) -> None:
+    """Exit 79 with the reason; the first one is not disturbed: it is never restarted and steps everything once."""
+    plan = Plan(attack="twin", messages=1500, rate=300.0)
+    battle = Battle(plan, cluster.bootstrap_servers, tmp_path)
+    await battle.prepare()
+    try:
+        battle.start("w0")
+        await battle.joined("w0")
+        battle.load()
+        told = {
+            "bootstrap": cluster.bootstrap_servers,
+            "prefix": battle.prefix,
+            "instance": "w0",
+            "session_seconds": plan.session_seconds,
+        }
+        second = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "ops.prove.worker",
+            env=os.environ | {ENVIRONMENT: orjson.dumps(told).decode()},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await asyncio.wait_for(second.communicate(), 60)
+        await battle.drain()
+    finally:
+        await battle.close()
+    verdict = await battle.judge()
+    assert second.returncode == Exit.TWIN
+    assert b"runs already" in said
+    assert verdict.exits == {}
+    assert (verdict.lost, verdict.wrong) == (0, 0)
