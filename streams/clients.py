@@ -104,7 +104,7 @@ class Clients(Protocol):
         """Id and partitions of those of the topics that exist; `producer` is started."""
 
     async def members(self, settings: ShellSettings, group: str) -> list[str]:
-        """Client ids of the group's members. May raise KafkaError, OSError."""
+        """Member ids of the group. May raise KafkaError, OSError."""
 
 
 class AiokafkaClients:
@@ -128,7 +128,6 @@ class AiokafkaClients:
             bootstrap_servers=settings.bootstrap_servers,
             group_id=group,
             group_instance_id=settings.instance_id,
-            client_id=settings.client_id or "sztab",
             auto_offset_reset="earliest",
             enable_auto_commit=False,
             isolation_level="read_committed",
@@ -169,13 +168,13 @@ class AiokafkaClients:
     async def members(self, settings: ShellSettings, group: str) -> list[str]:
         """As the group's coordinator tells them."""
         admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+        await begin(admin)
         try:
-            await begin(admin)
             told = await admin.describe_consumer_groups([group])
         finally:
             await admin.close()
         groups = [one for answer in told for one in answer.to_object()["groups"]]
-        return [member["client_id"] for one in groups for member in one["members"]]
+        return [member["member_id"] for one in groups for member in one["members"]]
 
 
 def _ms(seconds: float) -> int:

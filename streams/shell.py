@@ -9,7 +9,6 @@
 
 import asyncio
 from collections.abc import Collection, Coroutine
-from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -39,7 +38,7 @@ from streams.recovery import Recovery, learn_topics
 from streams.rounds import Rounds
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
-from streams.twins import Twins, myself
+from streams.twins import Twins
 
 log: Final = structlog.get_logger("streams.shell")
 PASSING: Final = (
@@ -74,8 +73,6 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         leave = Leaving(self._exit)
         told = observer or Unobserved()
-        me = myself(settings.instance_id) if settings.instance_id else None
-        settings = replace(settings, client_id=me.client_id()) if me else settings
         self.processor: Final = processor
         self._settings = settings
         self._clients = clients or AiokafkaClients()
@@ -90,7 +87,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             group=settings.group or processor.group(settings.prefix),
         )
         self._held = Held()
-        self._twins = Twins(self._gear, self._clients, me)
+        self._twins = Twins(self._gear, self._clients)
         self._commits = Commits(self._gear, self._held)
         self._rounds = Rounds(self._gear, self._held, self._commits)
         self._recovery = Recovery(self._gear, self._held, self._clients)
@@ -258,6 +255,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """A rebalance ended. The replay happens in the loop, where a newer rebalance can interrupt it."""
         self._forget()
+        self._twins.joined(self._gear.consumer._coordinator.member_id)  # noqa: SLF001 - likewise
         self._held.parts = {tp: Part(tp, tp.partition) for tp in sorted(assigned)}
         if self._held.parts:
             self._gear.consumer.pause(*self._held.parts)
@@ -271,7 +269,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         self._forget()
         self._gear.observer.held(())
         if not member:
-            await self._twins.put_out()
+            self._twins.put_out()
 
     async def _settle_all(self) -> None:
         """Wait, bounded, for what is in flight, and commit it."""

@@ -1,15 +1,15 @@
-"""Two processes under one static id: the broker lets the newer in and puts the other out, which comes back, for ever.
+"""Two processes under one static id: the broker lets the newer in at once, while the older still writes.
 
-A member's client id says who it is: `<static id>@<host>@<process id>@<start in ms>`. So before a shell joins it sees
-whether somebody else holds its place, and when it was put out, whether that one is older. The second one ends (code
-79) and does not disturb the first. `ops/runbooks/alerts.md`, RoleRestartsInLoop, says what to do.
+So before a shell joins it looks whether somebody holds its place. Its own predecessor, whose member id it kept in a
+file, is dead (a role's lock file sees to that): it is replaced at once. Anybody else gets time to leave, and if he is
+still there when a dead member's session would have ended, he lives: the second one ends (code 79) and has not disturbed
+the first. Where both joined at the same moment, one that is put out twice within its first minute leaves.
 """
 
 import asyncio
-import os
-import socket
 import time
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Final
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -19,96 +19,77 @@ from streams.gear import Gear
 from streams.leaving import Exit
 
 log: Final = structlog.get_logger("streams.shell")
-LOOK_SECONDS: Final = 0.5
+UUID_LENGTH: Final = 36
+LOOK_SECONDS: Final = 0.25
 ASK_SECONDS: Final = 5.0
-
-
-class Member(NamedTuple):
-    """Who holds a static id."""
-
-    instance: str
-    host: str
-    pid: int
-    started_ms: int
-
-    def client_id(self) -> str:
-        """As the broker is told it."""
-        return "@".join(map(str, self))
-
-    @classmethod
-    def of(cls, client_id: str) -> "Member | None":
-        """None for a client id that is not ours."""
-        parts = client_id.rsplit("@", 3)
-        return cls(parts[0], parts[1], int(parts[2]), int(parts[3])) if _ours(parts) else None
-
-    def dead(self, me: "Member") -> bool:
-        """Whether it certainly ran before us and runs no more: here, under a process id that is ours or nobody's."""
-        if self.host != me.host:
-            return False
-        return self.pid == me.pid or not _runs(self.pid)
-
-
-def myself(instance: str) -> Member:
-    """This process as a member, from now on."""
-    return Member(instance, socket.gethostname(), os.getpid(), time.time_ns() // 1_000_000)
+PATIENCE: Final = 1.5
+"""Sessions after which a member that is still there is alive."""
+TIMES: Final = 2
+"""How often a young member is put out before it leaves: once may be a session that ended in an outage."""
 
 
 class Twins:
-    """Looks after the static id of one shell. `me` is None for a membership that is not static."""
+    """Looks after the static id of one shell; a membership that is not static has no twins."""
 
-    def __init__(self, gear: Gear, clients: Clients, me: Member | None) -> None:
-        self._gear, self._clients, self._me = gear, clients, me
+    def __init__(self, gear: Gear, clients: Clients, now: Callable[[], float] = time.monotonic) -> None:
+        self._gear, self._clients, self._now = gear, clients, now
+        self._began = now()
+        self._times = 0
 
     async def first(self) -> None:
-        """Called before the group is joined: returns when nobody else holds the place, or leaves.
-
-        One that was killed holds it until its session ends; one that still holds it then is alive.
-        """
-        limit = time.monotonic() + 1.5 * self._gear.settings.session_seconds
-        while (other := await self._other()) is not None and self._me is not None and not other.dead(self._me):
-            if other.host == self._me.host or time.monotonic() > limit:
-                self._leave(other)
-            log.warning("static_id_held", group=self._gear.group, by_host=other.host, by_pid=other.pid)
+        """Called before the group is joined: returns when nobody else holds our place, or leaves."""
+        settings, told = self._gear.settings, False
+        until = self._now() + PATIENCE * settings.session_seconds
+        while (holder := await self._holder()) is not None and holder != self._kept():
+            if self._now() > until:
+                self._leave("runs already")
+            if not told:
+                log.warning("static_id_held", group=self._gear.group, instance=settings.instance_id)
+            told = True
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def put_out(self) -> None:
-        """Called when we are no member any more: leaves when an older process took our place, else we come back."""
-        other = await self._other()
-        if other is not None and self._me is not None and _age(other) < _age(self._me):
-            self._leave(other)
+    def joined(self, member_id: str) -> None:
+        """Called when partitions were assigned: the next process in our place knows us by it."""
+        file = self._gear.settings.member_file
+        if file is not None and self._kept() != member_id:
+            scratch = file.with_suffix(".new")
+            try:
+                scratch.write_text(member_id, encoding="utf-8")
+                scratch.replace(file)
+            except OSError as error:  # then the next one waits for the end of our session
+                log.warning("member_not_kept", file=str(file), error=type(error).__name__)
 
-    async def _other(self) -> Member | None:
-        """Who holds our static id and is not us; None also where the cluster does not tell."""
-        if self._me is None:
+    def put_out(self) -> None:
+        """Called when the group does not know us any more, though we did not leave it."""
+        settings = self._gear.settings
+        log.warning("put_out_of_group", group=self._gear.group, instance=settings.instance_id)
+        if settings.instance_id is None or self._now() - self._began > settings.young_seconds:
+            return
+        self._times += 1
+        if self._times >= TIMES:
+            self._leave("seems to be another process, too")
+
+    async def _holder(self) -> str | None:
+        """The member id under our static id; None also where the cluster does not tell."""
+        settings = self._gear.settings
+        if settings.instance_id is None or settings.member_file is None:
             return None
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                told = await self._clients.members(self._gear.settings, self._gear.group)
+                members = await self._clients.members(settings, self._gear.group)
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("members_unknown", group=self._gear.group, error=type(error).__name__)
             return None
-        known = [member for one in told if (member := Member.of(one)) is not None]
-        return next((one for one in known if one.instance == self._me.instance and one != self._me), None)
+        # A broker makes the member id of a static member: its static id, a hyphen and 36 characters (KIP-345).
+        return next((one for one in members if one[:-UUID_LENGTH] == f"{settings.instance_id}-"), None)
 
-    def _leave(self, other: Member) -> None:
-        assert self._me is not None
-        why = f"{self._me.instance} runs already, as process {other.pid} on {other.host}: give one of them another name"
-        self._gear.leave(Exit.TWIN, why)
+    def _kept(self) -> str | None:
+        file = self._gear.settings.member_file
+        try:
+            return file.read_text(encoding="utf-8") if file is not None else None
+        except (OSError, UnicodeDecodeError):
+            return None
 
-
-def _age(one: Member) -> tuple[int, int]:
-    return one.started_ms, one.pid
-
-
-def _ours(parts: list[str]) -> bool:
-    return len(parts) == 4 and parts[2].isdigit() and parts[3].isdigit()
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    def _leave(self, what: str) -> None:
+        instance = self._gear.settings.instance_id
+        self._gear.leave(Exit.TWIN, f"{instance} {what}: end one of them, or give it another node or --worker")

@@ -36,7 +36,7 @@ async def test_every_partition_of_a_killed_worker_is_stepped_by_its_peer(
 async def test_a_second_worker_under_the_same_static_id_ends_and_the_first_goes_on(
     cluster: EmbeddedKafka, tmp_path: Path
 ) -> None:
-    """Exit 79 with the reason; the first one is not disturbed: it is never restarted and steps everything once."""
+    """As on two machines with one node name: exit 79 with the reason; the first never notices."""
     plan = Plan(attack="twin", messages=1500, rate=300.0)
     battle = Battle(plan, cluster.bootstrap_servers, tmp_path)
     await battle.prepare()
@@ -44,26 +44,31 @@ async def test_a_second_worker_under_the_same_static_id_ends_and_the_first_goes_
         battle.start("w0")
         await battle.joined("w0")
         battle.load()
-        told = {
-            "bootstrap": cluster.bootstrap_servers,
-            "prefix": battle.prefix,
-            "instance": "w0",
-            "session_seconds": plan.session_seconds,
-        }
-        second = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "ops.prove.worker",
-            env=os.environ | {ENVIRONMENT: orjson.dumps(told).decode()},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        said, _ = await asyncio.wait_for(second.communicate(), 60)
+        code, said = await _second(battle, tmp_path)
         await battle.drain()
     finally:
         await battle.close()
     verdict = await battle.judge()
-    assert second.returncode == Exit.TWIN
-    assert b"runs already" in said
+    assert code == Exit.TWIN, said
+    assert b"w0 runs already" in said
     assert verdict.exits == {}
-    assert (verdict.lost, verdict.wrong) == (0, 0)
+    assert (verdict.lost, verdict.wrong, verdict.repeats) == (0, 0, 0)
+
+
+async def _second(battle: Battle, folder: Path) -> tuple[int | None, bytes]:
+    """A worker beside the battle, under the static id of its first one, until it ends."""
+    told = battle.told("w0", member_file=str(folder / "elsewhere.member"))
+    second = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ops.prove.worker",
+        env=os.environ | {ENVIRONMENT: orjson.dumps(told).decode()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        said, _ = await asyncio.wait_for(second.communicate(), 60)
+    finally:
+        if second.returncode is None:
+            second.kill()
+    return second.returncode, said

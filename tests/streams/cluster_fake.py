@@ -49,7 +49,7 @@ class Cluster:
         self.held, self.failing, self.waiting = set(), {}, []
         self.journal = []
         self.members = []
-        self.named: list[str] = []  # client ids of the group
+        self.named: list[str] = []  # member ids that the group's coordinator tells
         self.asked = 0
         self.refusing: Any = None
         self.silences: list[Exception] = []

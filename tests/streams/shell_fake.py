@@ -66,6 +66,7 @@ class Producer:
 
 class _Coordinator:
     generation = 1
+    member_id = "node.1.counter-00000000-0000-0000-0000-000000000001"
 
 
 class Consumer:
