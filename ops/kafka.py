@@ -55,10 +55,12 @@ def recipients(settings: Settings) -> tuple[str, ...]:
 def shell_settings(settings: Settings, processor: Processor, worker: int = 1) -> ShellSettings:
     """How one shell runs here. The static id is node, worker and processor: a restart needs no rebalance."""
     topics = catalogue(recipients(settings))
+    instance = f"{settings.node}.{worker}.{processor.name}"
     return ShellSettings(
         bootstrap_servers=runtime.bootstrap_servers(settings),
         prefix=settings.installation.prefix,
-        instance_id=f"{settings.node}.{worker}.{processor.name}",
+        instance_id=instance,
+        member_file=settings.data_dir / "run" / f"{instance}.{processor.input}.member",
         session_seconds=settings.streams.session_seconds,
         heartbeat_seconds=settings.streams.session_seconds / 4,
         commit_seconds=settings.streams.commit_seconds,

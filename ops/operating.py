@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
 import structlog
@@ -48,16 +48,19 @@ async def operating(
     operation = settings.operation
     app = operation_app(metrics.registry, ready)
     guard = LoopGuard(operation.blocked_seconds, Leaving())
-    async with guard.guarding(), served(app, operation.host, operation.port) as at:
-        with runtime.announced(settings, role, url, at):
-            log.info("role_started", url=url, operation=at, pid=os.getpid())
-            looking = asyncio.create_task(_look(ready_gauge(metrics), ready), name="readiness")
-            try:
-                yield at
-            finally:
-                log.info("role_stopping")
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+    async with AsyncExitStack() as stack:
+        stack.enter_context(runtime.alone(settings, role))
+        await stack.enter_async_context(guard.guarding())
+        at = await stack.enter_async_context(served(app, operation.host, operation.port))
+        stack.enter_context(runtime.announced(settings, role, url, at))
+        log.info("role_started", url=url, operation=at, pid=os.getpid())
+        looking = asyncio.create_task(_look(ready_gauge(metrics), ready), name="readiness")
+        try:
+            yield at
+        finally:
+            log.info("role_stopping")
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
 
 
 def ready_gauge(metrics: Metrics) -> Gauge:

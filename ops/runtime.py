@@ -5,6 +5,7 @@ data_dir/keys/      the installation's key      data_dir/run/      who runs here
 data_dir/log/       logs of supervised roles    data_dir/console/  what the console keeps
 """
 
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,6 +68,26 @@ def journals(node: str, file: Path) -> dict[str, Path]:
     """Every journal beside `file`, which is this node's: ours, and those of feeds, each named after its node."""
     beside = {one.stem: one for one in sorted(file.parent.glob("*.db")) if one != file}
     return {**beside, node: file} if file.exists() else beside
+
+
+@contextmanager
+def alone(settings: Settings, role: str) -> Iterator[None]:
+    """Hold `run/<role>.lock` for as long as the context lasts; the system frees it when the process ends, however.
+
+    Misconfigured when another process holds it: two under one static id would put each other out.
+    """
+    file = prepare(settings) / "run" / f"{role}.lock"
+    with file.open("a+", encoding="ascii") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            detail = f"{role} runs already with this data folder, as process {lock.read(20).strip() or 'unknown'}"
+            raise Misconfigured(Code.CONFIGURATION_INVALID, detail) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
 
 
 @contextmanager

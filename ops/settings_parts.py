@@ -129,7 +129,7 @@ class OperationPart(Part):
 class StreamsPart(Part):
     """The processors."""
 
-    session_seconds: Annotated[float, Field(ge=2, le=300)] = 10.0
+    session_seconds: Annotated[float, Field(ge=2, le=300)] = 6.0
     """A processor silent for so long loses its partitions; a pause of half of it ends the process."""
     commit_seconds: Seconds = 0.5
     """How often offsets are committed."""

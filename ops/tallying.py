@@ -111,10 +111,10 @@ def tally_gauges(metrics: Metrics) -> tuple[Gauge, Gauge]:
 class Progress:
     """Does the tally move? Lag and committed offsets as the cluster tells them."""
 
-    def __init__(self, cluster: Cluster, group: str) -> None:
-        self._cluster, self._group = cluster, group
+    def __init__(self, cluster: Cluster, group: str, now: Callable[[], float] = time.monotonic) -> None:
+        self._cluster, self._group, self._now = cluster, group, now
         self._committed = -1
-        self._moved_at = time.monotonic()
+        self._moved_at = now()
         self.lag: int | None = None
         self.still_seconds = 0.0
 
@@ -124,12 +124,12 @@ class Progress:
             committed = await self._committed_now()
         except (KafkaError, OSError, TimeoutError, Unavailable):
             # Whether it moves cannot be known: the time begins anew.
-            self._moved_at, self.still_seconds = time.monotonic(), 0.0
+            self._moved_at, self.still_seconds = self._now(), 0.0
             raise
         assert self.lag is not None
         if committed != self._committed or self.lag <= 0:
-            self._committed, self._moved_at = committed, time.monotonic()
-        self.still_seconds = time.monotonic() - self._moved_at if self.lag > 0 else 0.0
+            self._committed, self._moved_at = committed, self._now()
+        self.still_seconds = self._now() - self._moved_at if self.lag > 0 else 0.0
         return self.still_seconds
 
     async def _committed_now(self) -> int:

@@ -103,6 +103,9 @@ class Clients(Protocol):
     async def facts(self, producer: Any, names: Collection[str]) -> dict[str, TopicFacts]:
         """Id and partitions of those of the topics that exist; `producer` is started."""
 
+    async def members(self, settings: ShellSettings, group: str) -> list[str]:
+        """Member ids of the group. May raise KafkaError, OSError."""
+
 
 class AiokafkaClients:
     """The real ones."""
@@ -161,6 +164,17 @@ class AiokafkaClients:
                 await client.force_metadata_update()
                 await asyncio.sleep(0.2)
         raise Unavailable(Code.BROKER_UNAVAILABLE, "no broker answered a metadata request")
+
+    async def members(self, settings: ShellSettings, group: str) -> list[str]:
+        """As the group's coordinator tells them."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=settings.bootstrap_servers, **settings.security)
+        await begin(admin)
+        try:
+            told = await admin.describe_consumer_groups([group])
+        finally:
+            await admin.close()
+        groups = [one for answer in told for one in answer.to_object()["groups"]]
+        return [member["member_id"] for one in groups for member in one["members"]]
 
 
 def _ms(seconds: float) -> int:

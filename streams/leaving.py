@@ -10,6 +10,7 @@ same bytes. The supervisor restarts the process. Exit codes, so that an operator
     76  somebody else wrote to our changelog partition: two processes believe that they own it
     77  the broker gave no consistent answer about what follows a record
     78  Misconfigured: the state belongs to another topic, a topic is missing (a person must mend it)
+    79  another process that has run for longer seems to have our static id (a person must end one, or rename it)
 """
 
 import os
@@ -36,6 +37,7 @@ class Exit(IntEnum):
     FOREIGN_WRITE = 76
     GAP = 77
     MISCONFIGURED = 78
+    TWIN = 79
 
 
 class Left(BaseException):

@@ -38,6 +38,7 @@ from streams.recovery import Recovery, learn_topics
 from streams.rounds import Rounds
 from streams.shell_settings import ShellSettings
 from streams.stepping import Part, Stepper
+from streams.twins import Twins
 
 log: Final = structlog.get_logger("streams.shell")
 PASSING: Final = (
@@ -86,6 +87,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             group=settings.group or processor.group(settings.prefix),
         )
         self._held = Held()
+        self._twins = Twins(self._gear, self._clients)
         self._commits = Commits(self._gear, self._held)
         self._rounds = Rounds(self._gear, self._held, self._commits)
         self._recovery = Recovery(self._gear, self._held, self._clients)
@@ -165,6 +167,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
         try:
             await begin(self._gear.producer)
             await learn_topics(self._gear, self._clients)
+            await self._twins.first()
             self._gear.consumer.subscribe([self._settings.prefix + self.processor.input], listener=self)
             await begin(self._gear.consumer)
         except KafkaError as error:
@@ -252,6 +255,7 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """A rebalance ended. The replay happens in the loop, where a newer rebalance can interrupt it."""
         self._forget()
+        self._twins.joined(self._gear.consumer._coordinator.member_id)  # noqa: SLF001 - likewise
         self._held.parts = {tp: Part(tp, tp.partition) for tp in sorted(assigned)}
         if self._held.parts:
             self._gear.consumer.pause(*self._held.parts)
@@ -264,6 +268,8 @@ class Shell(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._settle_all()
         self._forget()
         self._gear.observer.held(())
+        if not member:
+            self._twins.put_out()
 
     async def _settle_all(self) -> None:
         """Wait, bounded, for what is in flight, and commit it."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import Any, Final
 
 from schemas.topics import MAX_MESSAGE_BYTES
@@ -55,6 +56,10 @@ class ShellSettings:
     bootstrap_servers: str
     prefix: str = ""
     instance_id: str | None = None
+    member_file: Path | None = None
+    """Where a static member keeps its member id, so that the next process in its place knows it; None: it does not."""
+    young_seconds: float = 60.0
+    """A static member that is put out twice within so long of its start leaves its place to the other (twins.py)."""
     group: str | None = None
     changelog: str | None = None
     session_seconds: float = 10.0

@@ -143,19 +143,24 @@ class Battle:
 
     # Workers
 
-    def start(self, name: str, armed: tuple[str, int] | None = None) -> None:
-        """Start a worker; it is started again when it ends by itself, then without an armed point."""
+    def told(self, name: str, **further: Any) -> dict[str, Any]:
+        """What a worker of this name is told."""
         plan = self.plan
-        told = {
+        return {
             "bootstrap": self.bootstrap,
             "prefix": self.prefix,
             "instance": name if plan.static else None,
             "session_seconds": plan.session_seconds,
+            "member_file": str(self._folder / f"{self.prefix}{name}.member"),
             "off": plan.off,
             "output_bytes": plan.output_bytes,
             "deleted_at": plan.deleted_at,
-            "armed": armed,
+            **further,
         }
+
+    def start(self, name: str, armed: tuple[str, int] | None = None, **further: Any) -> None:
+        """Start a worker; it is started again when it ends by itself, then without an armed point."""
+        told = self.told(name, armed=armed, **further)
         with self._log(name).open("ab") as log:
             self._workers[name] = subprocess.Popen(
                 [sys.executable, "-m", "ops.prove.worker"],

@@ -65,7 +65,8 @@ EXPECTED: Final[dict[str, Expected]] = {
     "partition": Expected(may=BROKERS | STANDSTILL | LATE),
     "slow-line": Expected(may=BROKERS | STANDSTILL | LATE | {"IntakeSlow"}),
     "disk-full": _must(
-        "DocumentsRefused", may=BROKERS | STANDSTILL | {"JournalFilling", "JournalFull", "IntakeNotReady"}
+        "DocumentsRefused",
+        may=BROKERS | STANDSTILL | {"JournalFilling", "JournalForEmergencyOnly", "JournalFull", "IntakeNotReady"},
     ),
     "clock": _must("ClockSkewed", may={"FarClockSkewed", "EmergencyFeedSilent", "FeedSilent", "PublishStuck"}),
     "recipient-down": _must("RecipientDown"),

@@ -1,8 +1,8 @@
 """One worker under attack: `python -m ops.prove.worker`, told what to do by the JSON in SZTAB_PROVE.
 
-bootstrap, prefix, instance (or null), session_seconds, off (rules switched off), output_bytes,
-deleted_at, armed: [point, n] = SIGKILL itself when the point is reached for the n-th time; at a point called `...-sent`
-a moment later, for what aiokafka took over is on the wire only after its sender had its turn
+bootstrap, prefix, instance (or null), session_seconds, young_seconds, member_file, off (rules switched off),
+output_bytes, deleted_at, armed: [point, n] = SIGKILL itself when the point is reached for the n-th time; at a point
+called `...-sent` a moment later, for what aiokafka took over is on the wire only after its sender had its turn
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import orjson
@@ -55,6 +56,8 @@ def settings(told: dict[str, Any]) -> ShellSettings:
         heartbeat_seconds=session / 4,
         output_bytes=dict.fromkeys(counter.OUTPUTS, limit) if limit else {},
         switches=Switches.without(*told.get("off", ())),
+        member_file=Path(told["member_file"]) if told.get("member_file") else None,
+        young_seconds=float(told.get("young_seconds", 60.0)),
         hook=armed(*told["armed"]) if told.get("armed") else None,
     )
 

@@ -34,7 +34,7 @@ async def run(settings: Settings) -> None:
     }
     for name, service in services.items():
         figures.watch(name, service)
-    lanes = [_watched(cluster, service, lane) for service in services.values() for lane in service.lanes]
+    lanes = [watched_lane(cluster, service, lane) for service in services.values() for lane in service.lanes]
     watchdog = watched(settings, lanes, metrics)
 
     async def ready() -> Readiness:
@@ -48,7 +48,7 @@ async def run(settings: Settings) -> None:
         await lags.close()
 
 
-def _watched(cluster: Cluster, service: Service, lane: Lane) -> Watched:
+def watched_lane(cluster: Cluster, service: Service, lane: Lane) -> Watched:
     """A lane; while its recipient is down or stopped nothing is committed, and that is told in another way."""
     return Watched(
         name=lane.topic,

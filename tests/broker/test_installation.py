@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import aiohttp
 import orjson
 import pytest
 
-from ops import kafka, runtime
+from ops import handbook_metrics, kafka, runtime
 from ops.broker import EmbeddedKafka
 from ops.roles import ROLES
 from ops.settings import Settings, load
@@ -68,6 +69,18 @@ class Installation:
             async with aiohttp.ClientSession() as session, session.get(f"{told.operation}/health/ready") as answer:
                 return answer.status == 200
         return False
+
+    async def undocumented(self) -> dict[str, set[str]]:
+        """Metrics that a running role exports and the handbook does not have, or the other way round, by role."""
+        wrong = {}
+        async with aiohttp.ClientSession() as session:
+            for one in runtime.all_running(self.settings):
+                async with session.get(f"{one.operation}/metrics") as answer:
+                    told = re.findall(r"^# TYPE (\S+) ", await answer.text(), re.MULTILINE)
+                known = {name for name, (_, _, roles) in handbook_metrics.catalogue().items() if one.role in roles}
+                if differing := {name for name in told if not name.endswith("_created")} ^ known:
+                    wrong[one.role] = differing
+        return wrong
 
     def pids(self) -> dict[str, int]:
         """Process ids of supervisor, roles and broker."""
@@ -138,6 +151,7 @@ async def test_one_command_runs_everything_and_ends_it(installation: Installatio
         return len(await installation.incidents()) == 1
 
     await until(first, 30, "the first incident")
+    assert await installation.undocumented() == {}
     os.kill(before["streams"], signal.SIGKILL)
     await until(lambda: installation.pids().get("streams") not in {None, before["streams"]}, 30, "streams again")
     assert await installation.report("PL-2", 51.80) == 202

@@ -49,6 +49,8 @@ class Cluster:
         self.held, self.failing, self.waiting = set(), {}, []
         self.journal = []
         self.members = []
+        self.named: list[str] = []  # member ids that the group's coordinator tells
+        self.asked = 0
         self.refusing: Any = None
         self.silences: list[Exception] = []
         self.doors: dict[str, asyncio.Event] = {}

@@ -66,6 +66,7 @@ class Producer:
 
 class _Coordinator:
     generation = 1
+    member_id = "node.1.counter-00000000-0000-0000-0000-000000000001"
 
 
 class Consumer:
@@ -171,6 +172,10 @@ class Clients:
 
     def reader(self, settings):
         return Consumer(self.cluster)
+
+    async def members(self, settings, group):
+        self.cluster.asked += 1
+        return list(self.cluster.named)
 
     async def facts(self, producer, names):
         if self.cluster.silences:
