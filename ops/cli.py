@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "prove": ("ops.prove.cli:prove", "Attack the shell, and judge by simulation."),
     "provision": ("ops.provision_cli:provision", "Create and alter the topics."),
     "quarantine": ("ops.quarantine_cli:quarantine", "What was set aside."),
+    "replay": ("ops.replay_cli:replay", "History again: for test consumers, or for recipients who agreed."),
     "route": ("ops.route_cli:route", "Who would get what, and which fields."),
     "run": ("ops.run_cli:run", "Run a role, or all of them."),
     "status": ("ops.status_cli:status", "What runs on this machine, and is it ready?"),

@@ -84,7 +84,8 @@ async def post(kafka: Any, prefix: str, tmp_path: Path) -> AsyncIterator[Post]:
         sources=['connector = "cpr"\nname = "cpr"'],
         recipients=[
             f'connector = "webhook"\nname = "{name}"\nurl = {quoted(lab.url)}\n'
-            f'keys = {quoted(list(lab.keys))}\nallowed_networks = ["127.0.0.0/8"]'
+            f'keys = {quoted(list(lab.keys))}\nallowed_networks = ["127.0.0.0/8"]\n'
+            f"replay = {quoted(name == 'dispatch')}"
             for name in RECIPIENTS
         ],
         extra=f"[kafka]\nbootstrap_servers = {quoted(kafka.bootstrap_servers)}\nwide = 2\n\n{FAST}\n",
@@ -221,3 +222,21 @@ async def test_each_stage_is_entered_again_under_the_same_ids(post: Post) -> Non
         assert gone["handling"] == "discarded"
     assert await post.items() == {}
     assert "discarded by" in await post.screen("quarantine", "show", bad)
+    await history_again(post)
+
+
+async def history_again(post: Post) -> None:
+    """Dispatch agreed to get history again, ignores what it has, and the ledger misses nothing."""
+    window = ("replay", "--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--recipients")
+    counted = await post.sztab(*window, "dispatch")
+    (number,) = counted["written"].values()
+    assert number >= 3
+    refused = await post.sztab(*window, "fire", "--yes", "--purpose", "they lost a disk", status=1)
+    assert refused["error"]["code"] == "forbidden"
+    kept, asked = len(post.lab.kept), post.lab.requests
+    done = await post.sztab(*window, "dispatch", "--yes", "--purpose", "they lost a disk")
+    assert done["written"] == counted["written"]
+    await until(lambda: post.lab.requests > asked, 60, "dispatch is told again")
+    ledger = await post.sztab("ledger", "--wait", "30", status=1)
+    assert ledger["missing"] == {"not_in_journal": ["report-1", "report-2"]}, "but for what this test invented"
+    assert len(post.lab.kept) == kept

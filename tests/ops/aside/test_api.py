@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -154,7 +155,7 @@ async def test_as_it_is_it_is_refused_again_and_stays_open(desk: Desktop) -> Non
 async def test_a_record_re_enters_as_it_was(desk: Desktop) -> None:
     """Same key, value and headers, into its own partition; the intention is written before, the end after."""
     headers = (("ce_id", b"r1"), ("odd", None))
-    told = {"topic": "intake.police", "partition": 7, "offset": 3, "record": b"v", "record_key": b"k"}
+    told: dict[str, Any] = {"topic": "intake.police", "partition": 7, "offset": 3, "record": b"v", "record_key": b"k"}
     desk.topic.seen(stage="normalise", code=Code.STEP_BUG, record_headers=headers, **told)
     desk.when_put_back = lambda _: acts.extend(desk.acts())
     acts: list[str] = []
@@ -181,7 +182,7 @@ async def test_a_record_re_enters_as_it_was(desk: Desktop) -> None:
         ("tally", {}),
     ],
 )
-async def test_what_has_no_way_back_is_not_tried(desk: Desktop, stage: str, more: dict[str, object]) -> None:
+async def test_what_has_no_way_back_is_not_tried(desk: Desktop, stage: str, more: dict[str, Any]) -> None:
     """An old word on a feed, an outbox record that is no delivery, a record that is not of its stage's topics."""
     desk.topic.seen(stage=stage, **more)
     status, told = await desk.ask("POST", "/v1/quarantine/item-1/replay", purpose="p")
