@@ -156,7 +156,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
     _now(INCIDENTS_NOW, "incident", IncidentSummary, ("incidents",), ("console", "intake"), Privacy.SENSITIVE),
     _now(NOTICES_NOW, "notice", Notice, ("incidents",), ("console",), Privacy.PUBLIC),
     _now(UNITS_NOW, "unit", Unit, (), ()),  # nobody tells the states of units yet
-    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver"), ("console", "tally")),
+    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver", "intake"), ("console", "tally")),
     Topic(
         FEEDS,
         "feed, node",

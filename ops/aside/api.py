@@ -17,7 +17,7 @@ from aiohttp import web
 from connectors.kits.json import read_object
 from connectors.kits.problems import problem_of
 from ops.aside.desk import Correction, Desk
-from ops.aside.documents import as_text, difference, hexed
+from ops.aside.documents import SHOWN_BYTES, as_text, difference, hexed
 from ops.aside.jobs import Jobs
 from ops.aside.shelf import State, Wanted, histogram
 from ops.intake_app import LOCAL, Gate
@@ -99,7 +99,8 @@ class QuarantineApi:
         found = await self.desk.look(item, self._actor(request), said(body, "purpose"))
         if found is None:
             raise Rejected(Code.UNKNOWN_HERE, "its bytes are not kept")
-        told = {"bytes": base64.b64encode(found).decode(), "text": as_text(found), "hex": hexed(found)}
+        told: dict[str, Any] = {"bytes": base64.b64encode(found).decode(), "text": as_text(found[:SHOWN_BYTES])}
+        told["hex"] = hexed(found[:SHOWN_BYTES])
         return {**item.shown(), **told}
 
     async def _diff(self, request: web.Request) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_the_roles_are_named_by_what_they_follow() -> None:
     """The lists that intake and console read by; the intake's quarantine puts back what it takes from a topic."""
     back = {topic for some in STEPS.values() for topic in some}
     assert read_by("intake") == {*FOLLOWED, *back, QUARANTINE, DECISIONS}
-    assert written_by("intake") >= {*back, QUARANTINE, AUDIT}
+    assert written_by("intake") >= {*back, QUARANTINE, AUDIT, ALARMS_NOW}
     assert read_by("console") == {*WHOLE, *RECENT}
 
 
