@@ -59,15 +59,22 @@ async def test_only_operators_may_ask(desk: Desktop, token: str, status: int) ->
 
 
 async def test_without_accounts_this_machine_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And stands in the log as who it says it is; a name that is none is left out."""
+    """And stands in the log as who it says it is; another site's form in a browser names nobody and does nothing."""
     async with desktop(tmp_path, monkeypatch, ()) as desk:
         document = await desk.sent(BROKEN)
-        for user, actor in (("anna", "local:anna"), ("a\u0142 b", "local")):
-            headers = {"X-Sztab-User": user}
-            path = f"{desk.url}/v1/quarantine/{document}/bytes"
-            async with desk.node.client.post(path, data=b'{"purpose": "p"}', headers=headers) as answer:
-                assert answer.status == 200
-            assert Audited.model_validate_json(desk.written[-1].value or b"").actor == actor
+        path = f"{desk.url}/v1/quarantine/{document}"
+        for headers in ({}, {"X-Sztab-User": "a b"}, {"X-Sztab-User": ""}):
+            for act in ("bytes", "discard", "replay"):
+                body = b'{"purpose": "p", "reason": "r"}'
+                async with desk.node.client.post(f"{path}/{act}", data=body, headers=headers) as answer:
+                    assert (answer.status, (await answer.json(content_type=None))["code"]) == (403, "forbidden")
+        assert desk.written == []
+        async with desk.node.client.get(path) as answer:
+            assert answer.status == 200
+        headers = {"X-Sztab-User": "anna"}
+        async with desk.node.client.post(f"{path}/bytes", data=b'{"purpose": "p"}', headers=headers) as answer:
+            assert answer.status == 200
+        assert Audited.model_validate_json(desk.written[-1].value or b"").actor == "local:anna"
 
 
 async def test_the_list_names_the_reason_and_no_person(desk: Desktop) -> None:
