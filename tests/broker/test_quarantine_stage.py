@@ -1,6 +1,9 @@
 """Quarantine as a person works with it: a whole installation, its command line, its page for a developer's curl."""
 
+import os
+import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +32,7 @@ FORM: dict[str, Any] = {
 }
 GOOD = orjson.dumps(FORM)
 BROKEN = GOOD[:-1]
+MANY = 60
 RECIPIENTS = ("dispatch", "fire", "crisis")
 FAST = "[streams]\nsession_seconds = 6"
 
@@ -44,6 +48,22 @@ class Post:
         ended, printed = await self.stage.run(*words, "--json")
         assert ended == status, printed
         return orjson.loads(printed)
+
+    async def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """The HTTP API, as a person on this machine asks it."""
+        address, headers = self.stage.urls["intake"] + path, {"X-Sztab-User": "anna"}
+        async with self.session.request(method, address, json=body, headers=headers) as answer:
+            return answer.status, orjson.loads(await answer.read())
+
+    def lines(self, job: str) -> int:
+        """How many items have their end in a job's file."""
+        file = self.stage.folder / "data" / "quarantine" / f"{job}.jsonl"
+        return sum(b'"outcome"' in line for line in file.read_bytes().splitlines())
+
+    def again(self) -> None:
+        """Where the intake is after it was started again."""
+        told = orjson.loads((self.stage.folder / "data" / "run" / "intake.json").read_bytes())
+        self.stage.urls["intake"] = told["url"]
 
     async def items(self, *words: str) -> dict[str, Any]:
         """The list, by item id."""
@@ -249,6 +269,49 @@ async def test_each_stage_is_entered_again_under_the_same_ids(post: Post) -> Non
     assert await post.items() == {}
     assert "discarded by" in await post.screen("quarantine", "show", bad)
     await history_again(post)
+
+
+@pytest.mark.timeout(300)
+async def test_a_replay_of_many_outlives_a_kill_of_the_intake(post: Post) -> None:
+    """Killed in the middle it goes on by itself: every form has its effect once, and the ledger balances."""
+    forms = [orjson.dumps({**FORM, "cpr_id": f"PL-{number}"}) for number in range(MANY)]
+    for body in forms:
+        assert (await post.send(body, "text/plain"))[0] == 415
+
+    async def all_there() -> bool:
+        return len(await post.items()) == MANY
+
+    await until(all_there, 60, "every form in the list")
+    asked = {"source": ["cpr"], "dry_run": False, "purpose": "they are forms"}
+    status, job = await post.api("POST", "/v1/replays", asked)
+    assert (status, job["selected"]) == (200, MANY)
+
+    async def progress() -> dict[str, Any]:
+        return (await post.api("GET", f"/v1/replays/{job['job']}"))[1]
+
+    async def some_done() -> bool:
+        return bool((await progress())["done"] >= MANY // 8)
+
+    await until(some_done, 60, "a part is done")
+    os.kill(post.stage.pids["intake"], signal.SIGKILL)
+    ended = post.lines(job["job"])
+    assert MANY // 8 <= ended < MANY, "the kill came in the middle"
+
+    async def done() -> bool:
+        with suppress(aiohttp.ClientError, FileNotFoundError, KeyError):
+            post.again()
+            return bool((await progress())["state"] == "done")
+        return False
+
+    await until(done, 120, "the job's end after the kill")
+    told = await progress()
+    assert (told["done"], set(told["outcomes"]) <= {"replayed", "tried"}) == (MANY, True)
+    ledger = await post.sztab("ledger", "--wait", "60")
+    assert (ledger["balanced"], ledger["reports"], ledger["missing"]) == (True, MANY, {})
+    assert await post.items() == {}
+    facts = [orjson.loads(one.value)["change"] for one in await post.records(FACTS)]
+    arrived = [one["report"]["report"]["far_id"] for one in facts if one["kind"] in {"IncidentOpened", "ReportLinked"}]
+    assert sorted(arrived) == sorted(f"PL-{number}" for number in range(MANY))
 
 
 async def history_again(post: Post) -> None:
