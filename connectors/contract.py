@@ -188,6 +188,8 @@ class SinkSettings(BaseModel):
     """Name of the recipient: unique, in topics, rules and metrics, `[a-z0-9-]+`."""
     installation: str = ""
     """Our name in outgoing messages (loops are broken by it); empty: the installation's."""
+    replay: bool = False
+    """Whether the recipient agreed to get history again (`sztab replay --recipients`) and ignores what it has."""
 
 
 @dataclass(frozen=True, slots=True)

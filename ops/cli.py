@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "prove": ("ops.prove.cli:prove", "Attack the shell, and judge by simulation."),
     "provision": ("ops.provision_cli:provision", "Create and alter the topics."),
     "quarantine": ("ops.quarantine_cli:quarantine", "What was set aside."),
+    "replay": ("ops.replay_cli:replay", "History again: for test consumers, or for recipients who agreed."),
     "restore": ("ops.restore_cli:command", "Put a backup back; what is not surely published is held."),
     "route": ("ops.route_cli:route", "Who would get what, and which fields."),
     "run": ("ops.run_cli:run", "Run a role, or all of them."),

@@ -17,7 +17,7 @@ from aiohttp import web
 from connectors.kits.json import read_object
 from connectors.kits.problems import problem_of
 from ops.aside.desk import Correction, Desk
-from ops.aside.documents import as_text, difference, hexed
+from ops.aside.documents import SHOWN_BYTES, as_text, difference, hexed
 from ops.aside.jobs import Jobs
 from ops.aside.shelf import State, Wanted, histogram
 from ops.intake_app import LOCAL, Gate
@@ -25,7 +25,10 @@ from schemas.errors import Code, Denied, Rejected, SztabError
 
 ROLE: Final = "operator"
 USER: Final = "X-Sztab-User"
-"""On an installation without accounts: who says that he asks. Stands in the audit log behind `local:`."""
+"""On an installation without accounts: who says that he asks. Stands in the audit log behind `local:`.
+
+Compulsory where something is done: a page of another site in somebody's browser can send a form, but no such header.
+"""
 MOST_SHOWN: Final = 1_000
 BODY_BYTES: Final = 8 * 1024 * 1024
 REASON_CHARACTERS: Final = 2_000
@@ -78,7 +81,11 @@ class QuarantineApi:
         if not _loopback(request.remote):
             raise Denied(Code.FORBIDDEN, "without accounts only this machine may ask")
         user = request.headers.get(USER, "")
-        return f"{LOCAL}:{user}" if _USER.fullmatch(user) else LOCAL
+        if _USER.fullmatch(user):
+            return f"{LOCAL}:{user}"
+        if request.method != "GET":
+            raise Denied(Code.FORBIDDEN, f"without accounts say who you are in {USER}: letters, digits, . _ -")
+        return LOCAL
 
     async def _list(self, request: web.Request) -> dict[str, Any]:
         wanted = wanted_of({name: request.query.getall(name, []) for name in request.query})
@@ -99,7 +106,8 @@ class QuarantineApi:
         found = await self.desk.look(item, self._actor(request), said(body, "purpose"))
         if found is None:
             raise Rejected(Code.UNKNOWN_HERE, "its bytes are not kept")
-        told = {"bytes": base64.b64encode(found).decode(), "text": as_text(found), "hex": hexed(found)}
+        told: dict[str, Any] = {"bytes": base64.b64encode(found).decode(), "text": as_text(found[:SHOWN_BYTES])}
+        told["hex"] = hexed(found[:SHOWN_BYTES])
         return {**item.shown(), **told}
 
     async def _diff(self, request: web.Request) -> dict[str, Any]:

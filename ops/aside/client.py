@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 from typing import Any, Final
 
 import aiohttp
@@ -25,7 +26,7 @@ async def ask(
     """
     address = (intake or runtime.address(settings, "intake")).rstrip("/")
     token = os.environ.get(TOKEN, "")
-    headers = {"Content-Type": "application/json", USER: getpass.getuser()}
+    headers = {"Content-Type": "application/json", USER: _user()}
     if token:
         headers["Authorization"] = f"Bearer {token}"
     data = orjson.dumps(body) if body is not None else None
@@ -38,3 +39,8 @@ async def ask(
     except (aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError) as error:
         detail = f"the intake does not answer ({type(error).__name__})"
         raise Unavailable(Code.FAR_SIDE_UNAVAILABLE, detail) from None
+
+
+def _user() -> str:
+    """The name of the account on this machine, as far as a header may hold it."""
+    return re.sub(r"[^A-Za-z0-9._-]", "_", getpass.getuser())[:32] or "unknown"

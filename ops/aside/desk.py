@@ -13,10 +13,11 @@ from typing import Any, Final
 from connectors.contract import Document, Refused
 from connectors.identity import CORRECTS
 from connectors.prepared import traceparent
-from ops.aside.records import audited, handled
-from ops.aside.reentry import Reentry
+from ops.aside.records import SOURCE, audited, handled
+from ops.aside.reentry import DELIVER, Reentry
 from ops.aside.shelf import INTAKE, Item, State
 from ops.aside.topic import Pen, Shelved, pen
+from ops.delivering.messages import SET_ASIDE, alarm
 from schemas.audit import Act
 from schemas.delivery import Handling
 from schemas.errors import Code, Rejected
@@ -89,6 +90,7 @@ class Desk:
             await writing.write(handled(item, again, handling_id, actor, reason, at, code=error.code, job=job))
             raise
         await writing.write(handled(item, Handling.REPLAYED, handling_id, actor, reason, self.clock(), job=job))
+        await self._alarm(writing, item)
         return {"item_id": item.item_id, "handling": Handling.REPLAYED.value, "handling_id": handling_id, **told}
 
     async def correct(self, item: Item, actor: str, reason: str, correction: Correction) -> dict[str, Any]:
@@ -141,7 +143,27 @@ class Desk:
                 audited(item, Act.ALTERATION, actor, f"quarantine discard: {reason}", at, ()),
                 handled(item, Handling.DISCARDED, handling_id, actor, reason, at),
             )
+            await self._alarm(writing, item)
         return {"item_id": item.item_id, "handling": Handling.DISCARDED.value, "handling_id": handling_id}
+
+    async def _alarm(self, writing: Pen, item: Item) -> None:
+        """The recipient's alarm ends with its last open delivery. One that fails meanwhile raises it again.
+
+        It is looked after the end is written: what came before is seen, what comes after writes its own alarm.
+        """
+        if item.stage != DELIVER or item.recipient is None or await self._waits(item.recipient):
+            return
+        at, detail = self.clock(), "no delivery to it is set aside any more"
+        ends = alarm(SET_ASIDE, item.recipient, at, detail, active=False, source=SOURCE)
+        await writing.write(ends)
+        if await self._waits(item.recipient):
+            at, detail = self.clock(), "a delivery was set aside"
+            await writing.write(alarm(SET_ASIDE, item.recipient, at, detail, active=True, source=SOURCE))
+
+    async def _waits(self, recipient: str) -> bool:
+        """Whether a delivery to the recipient waits for a person."""
+        items = (await self.shelved.fresh()).items.values()
+        return any(one.state is State.OPEN and one.stage == DELIVER and one.recipient == recipient for one in items)
 
 
 def _forbidden(item: Item) -> Rejected:

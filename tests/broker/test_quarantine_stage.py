@@ -1,6 +1,9 @@
 """Quarantine as a person works with it: a whole installation, its command line, its page for a developer's curl."""
 
+import os
+import signal
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from connectors.webhook.lab import WebhookLab
 from ops.demo.stage import Stage, quoted, toml
 from ops.reading import Cluster, Reading
 from schemas.errors import Code, Rejected
-from schemas.topics import EMERGENCY, FACTS
+from schemas.topics import DECISIONS, EMERGENCY, FACTS
 from streams.contract import Output, Record
 from streams.quarantine import quarantined
 from tests.broker.test_ledger_read import write
@@ -29,6 +32,7 @@ FORM: dict[str, Any] = {
 }
 GOOD = orjson.dumps(FORM)
 BROKEN = GOOD[:-1]
+MANY = 60
 RECIPIENTS = ("dispatch", "fire", "crisis")
 FAST = "[streams]\nsession_seconds = 6"
 
@@ -44,6 +48,22 @@ class Post:
         ended, printed = await self.stage.run(*words, "--json")
         assert ended == status, printed
         return orjson.loads(printed)
+
+    async def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+        """The HTTP API, as a person on this machine asks it."""
+        address, headers = self.stage.urls["intake"] + path, {"X-Sztab-User": "anna"}
+        async with self.session.request(method, address, json=body, headers=headers) as answer:
+            return answer.status, orjson.loads(await answer.read())
+
+    def lines(self, job: str) -> int:
+        """How many items have their end in a job's file."""
+        file = self.stage.folder / "data" / "quarantine" / f"{job}.jsonl"
+        return sum(b'"outcome"' in line for line in file.read_bytes().splitlines())
+
+    def again(self) -> None:
+        """Where the intake is after it was started again."""
+        told = orjson.loads((self.stage.folder / "data" / "run" / "intake.json").read_bytes())
+        self.stage.urls["intake"] = told["url"]
 
     async def items(self, *words: str) -> dict[str, Any]:
         """The list, by item id."""
@@ -64,10 +84,10 @@ class Post:
         assert ended == 0, printed
         return printed
 
-    async def send(self, body: bytes) -> tuple[int, dict[str, Any]]:
+    async def send(self, body: bytes, kind: str = "application/json") -> tuple[int, dict[str, Any]]:
         """What the call centre sends, and the answer."""
         address = f"{self.stage.urls['intake']}/v1/sources/cpr/documents"
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": kind}
         async with self.session.post(address, data=body, headers=headers) as answer:
             return answer.status, orjson.loads(await answer.read())
 
@@ -84,7 +104,8 @@ async def post(kafka: Any, prefix: str, tmp_path: Path) -> AsyncIterator[Post]:
         sources=['connector = "cpr"\nname = "cpr"'],
         recipients=[
             f'connector = "webhook"\nname = "{name}"\nurl = {quoted(lab.url)}\n'
-            f'keys = {quoted(list(lab.keys))}\nallowed_networks = ["127.0.0.0/8"]'
+            f'keys = {quoted(list(lab.keys))}\nallowed_networks = ["127.0.0.0/8"]\n'
+            f"replay = {quoted(name == 'dispatch')}"
             for name in RECIPIENTS
         ],
         extra=f"[kafka]\nbootstrap_servers = {quoted(kafka.bootstrap_servers)}\nwide = 2\n\n{FAST}\n",
@@ -152,8 +173,34 @@ async def test_a_malformed_report_is_corrected_replayed_and_traced(post: Post, t
     assert after["resolved"]["reason"] == "a bracket was missing"
     twice = await post.sztab(*replayed, status=1)
     assert twice["code"] == "state-forbids"
+    await as_it_is(post, tmp_path / "bytes")
     ledger = await post.sztab("ledger", "--wait", "30")
     assert (ledger["balanced"], ledger["missing"]) == (True, {})
+
+
+def kept(file: Path) -> tuple[bytes, int]:
+    """What stands in a file, and who may read it."""
+    return file.read_bytes(), file.stat().st_mode & 0o777
+
+
+async def as_it_is(post: Post, file: Path) -> None:
+    """A form under the wrong media type was refused, and is good all the same: a person lets it in as it came."""
+    body = orjson.dumps({**FORM, "cpr_id": "PL-2"})
+    status, refused = await post.send(body, "text/plain")
+    assert (status, refused["code"]) == (415, "wrong-content-type")
+    document = refused["id"]
+    await until(post.items, 30, "the item in the list")
+    (row,) = await post.sztab("quarantine", "list", "--histogram")
+    assert (row["code"], row["items"]) == ("wrong-content-type", 1)
+    await post.sztab("quarantine", "show", document, "--out", str(file), "--purpose", "is it a form?")
+    assert kept(file) == (body, 0o600)
+    done = await post.sztab("quarantine", "replay", document, "--purpose", "it is a form")
+    assert (done["handling"], done["document_id"]) == ("replayed", document)
+    await until(lambda: post.delivered(document), 60, "the delivery of the replayed form")
+    trace = await post.sztab("trace", document)
+    assert [one["handling"] for one in trace["handled"]] == ["replaying", "replayed"]
+    assert [one["state"] for one in trace["documents"]] == ["published"]
+    assert await post.items() == {}
 
 
 def never_stepped(one: Any, number: int) -> Output:
@@ -221,3 +268,65 @@ async def test_each_stage_is_entered_again_under_the_same_ids(post: Post) -> Non
         assert gone["handling"] == "discarded"
     assert await post.items() == {}
     assert "discarded by" in await post.screen("quarantine", "show", bad)
+    await history_again(post)
+
+
+@pytest.mark.timeout(300)
+async def test_a_replay_of_many_outlives_a_kill_of_the_intake(post: Post) -> None:
+    """Killed in the middle it goes on by itself: every form has its effect once, and the ledger balances."""
+    forms = [orjson.dumps({**FORM, "cpr_id": f"PL-{number}"}) for number in range(MANY)]
+    for body in forms:
+        assert (await post.send(body, "text/plain"))[0] == 415
+
+    async def all_there() -> bool:
+        return len(await post.items()) == MANY
+
+    await until(all_there, 60, "every form in the list")
+    asked = {"source": ["cpr"], "dry_run": False, "purpose": "they are forms"}
+    status, job = await post.api("POST", "/v1/replays", asked)
+    assert (status, job["selected"]) == (200, MANY)
+
+    async def progress() -> dict[str, Any]:
+        return (await post.api("GET", f"/v1/replays/{job['job']}"))[1]
+
+    async def some_done() -> bool:
+        return bool((await progress())["done"] >= MANY // 8)
+
+    await until(some_done, 60, "a part is done")
+    os.kill(post.stage.pids["intake"], signal.SIGKILL)
+    ended = post.lines(job["job"])
+    assert MANY // 8 <= ended < MANY, "the kill came in the middle"
+
+    async def done() -> bool:
+        with suppress(aiohttp.ClientError, FileNotFoundError, KeyError):
+            post.again()
+            return bool((await progress())["state"] == "done")
+        return False
+
+    await until(done, 120, "the job's end after the kill")
+    told = await progress()
+    assert (told["done"], set(told["outcomes"]) <= {"replayed", "tried"}) == (MANY, True)
+    ledger = await post.sztab("ledger", "--wait", "60")
+    assert (ledger["balanced"], ledger["reports"], ledger["missing"]) == (True, MANY, {})
+    assert await post.items() == {}
+    facts = [orjson.loads(one.value)["change"] for one in await post.records(FACTS)]
+    arrived = [one["report"]["report"]["far_id"] for one in facts if one["kind"] in {"IncidentOpened", "ReportLinked"}]
+    assert sorted(arrived) == sorted(f"PL-{number}" for number in range(MANY))
+
+
+async def history_again(post: Post) -> None:
+    """Dispatch agreed to get history again, ignores what it has, and the ledger misses nothing."""
+    window = ("replay", "--from", "2020-01-01T00:00:00Z", "--to", "2100-01-01T00:00:00Z", "--recipients")
+    counted = await post.sztab(*window, "dispatch")
+    (number,) = counted["written"].values()
+    assert number >= 3
+    refused = await post.sztab(*window, "fire", "--yes", "--purpose", "they lost a disk", status=1)
+    assert refused["error"]["code"] == "forbidden"
+    asked = post.lab.requests
+    done = await post.sztab(*window, "dispatch", "--yes", "--purpose", "they lost a disk")
+    assert done["written"] == counted["written"]
+    await until(lambda: post.lab.requests > asked, 60, "dispatch is told again")
+    ledger = await post.sztab("ledger", "--wait", "30", status=1)
+    assert ledger["missing"] == {"not_in_journal": ["report-1", "report-2"]}, "but for what this test invented"
+    decided = [orjson.loads(one.value)["deliveries"].values() for one in await post.records(DECISIONS)]
+    assert set(post.lab.kept) <= {one for some in decided for one in some}, "no other id than route gave"

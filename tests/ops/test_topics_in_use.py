@@ -18,6 +18,7 @@ from ops.delivering import messages
 from ops.delivering.recipient import Receipts
 from ops.reading import Cluster
 from ops.reference import processors, references
+from ops.replay import COPIED
 from ops.settings import Settings
 from schemas.delivery import Outcome
 from schemas.errors import Code, Rejected
@@ -113,7 +114,7 @@ def test_the_roles_are_named_by_what_they_follow() -> None:
     """The lists that intake and console read by; the intake's quarantine puts back what it takes from a topic."""
     back = {topic for some in STEPS.values() for topic in some}
     assert read_by("intake") == {*FOLLOWED, *back, QUARANTINE, DECISIONS}
-    assert written_by("intake") >= {*back, QUARANTINE, AUDIT}
+    assert written_by("intake") >= {*back, QUARANTINE, AUDIT, ALARMS_NOW}
     assert read_by("console") == {*WHOLE, *RECENT}
 
 
@@ -166,3 +167,10 @@ async def test_the_list_of_what_was_set_aside_reads_quarantine(asked: set[str], 
     """And nothing else."""
     assert (await quarantine.shelf(settings)).items == {}
     assert read_by("quarantine") == asked
+
+
+def test_a_replay_reads_what_it_copies_and_sends_again() -> None:
+    """The flow and the outboxes; into an installation's own topics it writes deliveries alone, and who did it."""
+    outboxes = {outbox(who, lane) for who in RECIPIENTS for lane in LANES}
+    assert read_by("replay") == {*COPIED, *outboxes}
+    assert written_by("replay") == {*outboxes, AUDIT}

@@ -46,9 +46,9 @@ def test_each_processor_has_a_state_as_wide_as_its_input() -> None:
 
 
 def test_each_recipient_has_two_lanes_that_no_other_sink_reads() -> None:
-    """Nobody gets what is not routed to them; a trace shows its ids only."""
+    """Nobody gets what is not routed to them; a trace shows its ids only, a replay gives it to nobody else."""
     for lane in LANES:
-        assert TOPICS[outbox("dispatch", lane)].readers == ("deliver:dispatch", "trace")
+        assert TOPICS[outbox("dispatch", lane)].readers == ("deliver:dispatch", "replay", "trace")
     assert outbox("fire", "urgent") not in TOPICS
 
 

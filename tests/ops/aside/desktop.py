@@ -36,7 +36,8 @@ from tests.waiting import until
 class Desktop:
     """A node whose topic `quarantine` is a list, and what was written to Kafka beside its publisher.
 
-    `when_put_back` is called with each record that re-enters; `away` makes every write fail.
+    `when_put_back` is called with each record that re-enters, `when_written` with each other one; `away` makes every
+    write fail; `elsewhere` is the record of any other topic.
     """
 
     node: IntakeNode
@@ -45,7 +46,9 @@ class Desktop:
     written: list[Output] = field(default_factory=list)
     put: list[tuple[Output, int]] = field(default_factory=list)
     when_put_back: Callable[[Output], None] = lambda _: None
+    when_written: Callable[[Output], None] = lambda _: None
     away: bool = False
+    elsewhere: Any = None
     url: str = ""
     desk: Any = None
     jobs: Any = None
@@ -65,6 +68,7 @@ class Desktop:
             self.written.append(one)
             if one.topic == QUARANTINE:
                 self.topic.add(one.key, one.value, one.headers)
+            self.when_written(one)
 
     async def put_back(self, output: Output, partition: int) -> None:
         """As `Pen.put_back`."""
@@ -113,8 +117,7 @@ async def desktop(
             yield made
 
         async def fetched(_cluster: Any, topic: str, _partition: int, offset: int) -> Any:
-            assert topic == QUARANTINE
-            return made.topic.records[offset]
+            return made.topic.records[offset] if topic == QUARANTINE else made.elsewhere
 
         monkeypatch.setattr(desk_module, "pen", pen)
         monkeypatch.setattr(jobs_module, "pen", pen)

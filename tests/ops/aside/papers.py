@@ -26,12 +26,17 @@ class Topic:
         self.records.append(SimpleNamespace(key=key, value=value, headers=headers, **told))
 
     def seen(
-        self, item_id: str = "item-1", stage: str = "intake", code: Code = Code.SYNTAX_INVALID, **more: Any
+        self,
+        item_id: str = "item-1",
+        stage: str = "intake",
+        code: Code = Code.SYNTAX_INVALID,
+        recipient: str | None = None,
+        **more: Any,
     ) -> None:
         """Something is set aside."""
         told = {"document_id": f"d-{item_id}", "source": "cpr", "node": "n1"} if stage == "intake" else {}
         payload = Quarantined(item_id=item_id, stage=stage, code=code, **{**told, **more})
-        ids = {"documentid": payload.document_id, "deliveryid": payload.delivery_id}
+        ids = {"documentid": payload.document_id, "deliveryid": payload.delivery_id, "recipient": recipient}
         extensions = {name: one for name, one in ids.items() if one}
         value, headers = record(payload, id=item_id, source="/x", extensions=extensions)
         self.add((payload.document_id or item_id).encode(), value, headers)

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from ops.aside.api import wanted_of
 from schemas.audit import Audited
 from schemas.delivery import QuarantineHandled
 from schemas.errors import Code, Rejected
+from schemas.feed import Alarm
 from schemas.report import Report
-from schemas.topics import AUDIT, QUARANTINE
+from schemas.topics import ALARMS_NOW, AUDIT, QUARANTINE
+from streams.contract import Output
 from tests.ops.aside.desktop import Desktop, desktop
 from tests.ops.intake_node import OFFICER
 from tests.waiting import until
@@ -56,15 +59,22 @@ async def test_only_operators_may_ask(desk: Desktop, token: str, status: int) ->
 
 
 async def test_without_accounts_this_machine_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And stands in the log as who it says it is; a name that is none is left out."""
+    """And stands in the log as who it says it is; another site's form in a browser names nobody and does nothing."""
     async with desktop(tmp_path, monkeypatch, ()) as desk:
         document = await desk.sent(BROKEN)
-        for user, actor in (("anna", "local:anna"), ("a\u0142 b", "local")):
-            headers = {"X-Sztab-User": user}
-            path = f"{desk.url}/v1/quarantine/{document}/bytes"
-            async with desk.node.client.post(path, data=b'{"purpose": "p"}', headers=headers) as answer:
-                assert answer.status == 200
-            assert Audited.model_validate_json(desk.written[-1].value or b"").actor == actor
+        path = f"{desk.url}/v1/quarantine/{document}"
+        for headers in ({}, {"X-Sztab-User": "a b"}, {"X-Sztab-User": ""}):
+            for act in ("bytes", "discard", "replay"):
+                body = b'{"purpose": "p", "reason": "r"}'
+                async with desk.node.client.post(f"{path}/{act}", data=body, headers=headers) as answer:
+                    assert (answer.status, (await answer.json(content_type=None))["code"]) == (403, "forbidden")
+        assert desk.written == []
+        async with desk.node.client.get(path) as answer:
+            assert answer.status == 200
+        headers = {"X-Sztab-User": "anna"}
+        async with desk.node.client.post(f"{path}/bytes", data=b'{"purpose": "p"}', headers=headers) as answer:
+            assert answer.status == 200
+        assert Audited.model_validate_json(desk.written[-1].value or b"").actor == "local:anna"
 
 
 async def test_the_list_names_the_reason_and_no_person(desk: Desktop) -> None:
@@ -171,6 +181,38 @@ async def test_a_record_re_enters_as_it_was(desk: Desktop) -> None:
     assert partition == 7
     assert acts == ["replaying"]
     assert desk.acts() == ["replaying", "replayed"]
+
+
+async def test_a_record_that_was_not_kept_whole_is_read_where_it_stood(desk: Desktop) -> None:
+    """Too large to be set aside with its bytes, or set aside by a version that kept no headers."""
+    told: dict[str, Any] = {"topic": "intake.police", "partition": 7, "offset": 3, "record": b"v"}
+    desk.topic.seen(stage="normalise", code=Code.STEP_BUG, **told)
+    desk.elsewhere = SimpleNamespace(key=b"key", value=b"whole", headers=(("ce_id", b"r1"),))
+    assert (await desk.ask("POST", "/v1/quarantine/item-1/replay", purpose="mended"))[0] == 200
+    ((output, partition),) = desk.put
+    assert (output.key, output.value, output.headers, partition) == (b"key", b"whole", (("ce_id", b"r1"),), 7)
+
+
+async def test_a_recipients_alarm_ends_with_its_last_item(desk: Desktop) -> None:
+    """Not while another delivery to it waits; not for what was set aside elsewhere."""
+
+    def alarms() -> list[bool]:
+        return [Alarm.model_validate_json(one.value or b"").active for one in desk.written if one.topic == ALARMS_NOW]
+
+    for name, recipient in (("a", "dispatch"), ("b", "dispatch"), ("c", "fire")):
+        desk.topic.seen(name, "deliver", Code.RECIPIENT_REFUSED, recipient, delivery_id=f"y-{name}")
+    await desk.ask("POST", "/v1/quarantine/a/discard", reason="r")
+    assert alarms() == []
+    await desk.ask("POST", "/v1/quarantine/b/discard", reason="r")
+    assert alarms() == [False]
+
+    def fails(one: Output) -> None:
+        if one.topic == ALARMS_NOW and len(alarms()) == 2:
+            desk.topic.seen("d", "deliver", Code.RECIPIENT_REFUSED, "fire", delivery_id="y-d")
+
+    desk.when_written = fails
+    await desk.ask("POST", "/v1/quarantine/c/discard", reason="r")
+    assert alarms() == [False, False, True], "one that came in the same moment is not silenced"
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,13 @@ async def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 def aside(topic: Topic, name: str) -> None:
     """A record that the incidents processor could not step."""
-    told = {"topic": LOG, "partition": 1, "offset": 3, "record": name.encode(), "record_headers": (("ce_id", b"x"),)}
+    told: dict[str, Any] = {
+        "topic": LOG,
+        "partition": 1,
+        "offset": 3,
+        "record": name.encode(),
+        "record_headers": (("ce_id", b"x"),),
+    }
     topic.seen(name, "incidents", Code.STEP_BUG, **told)
 
 
