@@ -85,3 +85,10 @@ async def nothing_comes(reader):
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(SILENCE_SECONDS):
             await reader.read(1)
+
+
+async def reset(reader):
+    """Read until the reset, which must come."""
+    with pytest.raises(ConnectionResetError):
+        async with asyncio.timeout(10):
+            await reader.read(1)
