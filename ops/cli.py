@@ -29,7 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "journal": ("ops.journal_cli:journal", "Is the journal whole, and what does it hold for a person?"),
     "ledger": ("ops.ledger_cli:ledger", "Is everything accepted delivered, quarantined or in flight?"),
     "new": ("ops.scaffold_cli:new", "Begin a connector."),
-    "prove": ("ops.prove.cli:prove", "Attack the shell, and judge by simulation."),
+    "prove": ("ops.prove.cli:prove", "Attack an installation, or the shell alone, and judge."),
     "provision": ("ops.provision_cli:provision", "Create and alter the topics."),
     "quarantine": ("ops.quarantine_cli:quarantine", "What was set aside."),
     "replay": ("ops.replay_cli:replay", "History again: for test consumers, or for recipients who agreed."),

@@ -1,4 +1,4 @@
-"""`sztab prove shell`: the attacks on the shell, and what came of them."""
+"""`sztab prove`: faults on a whole installation; `sztab prove shell`: attacks on the shell alone."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import orjson
@@ -13,12 +14,39 @@ import orjson
 from ops.broker import EmbeddedKafka
 from ops.prove import attacks
 from ops.prove.cluster_io import CLEANING
+from ops.prove.system.catalogue import FAULTS
+from ops.prove.system.cli import RATE, Asked, prove_system
 from ops.prove.verdict import Verdict
 
 
-@click.group("prove")
-def prove() -> None:
-    """Attack a running part and judge by simulation."""
+@click.group("prove", invoke_without_command=True)
+@click.option("--faults", default="all", show_default=True, help="Names with commas, `all`, or `quick`: the short set.")
+@click.option("--list", "listed", is_flag=True, help="Name the faults and end.")
+@click.option("--seconds", type=click.FloatRange(min=5), help="Load of each run; as each fault has it by default.")
+@click.option("--runs", type=click.IntRange(min=1), help="Runs of each fault, with seeds one after the other.")
+@click.option("--seed", default=1, show_default=True, help="First seed.")
+@click.option("--rate", default=RATE, show_default=True, help="Reports a second, of all producers together.")
+@click.option("--resume", type=click.Path(path_type=Path), help="File of runs: those in it are not made again.")
+@click.option("--html", type=click.Path(path_type=Path), help="Write the page with every run's timeline.")
+@click.option("--folder", type=click.Path(path_type=Path), help="For logs and evidence; else none are kept.")
+@click.option("--convict/--no-convict", default=True, help="Also run builds with a safety taken out.")
+@click.option("--alerts/--no-alerts", default=True, help="Let Prometheus judge our alert rules meanwhile.")
+@click.option("--evidence", is_flag=True, help="Keep every run's evidence in --folder, not only of those that failed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line at the end.")
+@click.pass_context
+def prove(context: click.Context, /, *, faults: str, listed: bool, **asked: Any) -> None:
+    """Attack an installation with faults and prove that nothing accepted is lost or doubled.
+
+    Starts three real brokers, two intake nodes, workers, deliver and recipients. Exit status 0 only when nothing was
+    lost or doubled and every build with a safety taken out was convicted.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if listed:
+        click.echo("\n".join(f"{one.name:<22} {one.row:>2}  {one.what}" for one in FAULTS.values()))
+        return
+    if not prove_system(Asked(faults=faults, **asked)):
+        context.exit(1)
 
 
 @prove.command("shell")

@@ -32,3 +32,12 @@ _FAULTS: Final = (
     Fault("overload", 17, "tenfold load, slow connections, bombs", input_.overload),
 )
 FAULTS: Final[Mapping[str, Fault]] = {one.name: one for one in _FAULTS}
+QUICK: Final = tuple(one.name for one in _FAULTS if one.quick)
+"""The short set."""
+CONVICTIONS: Final = (
+    ("journal-first", "kill-intake"),
+    ("quarantine", "step-raises"),
+    ("order", "kill-processor"),
+    ("deduplication", "duplicates"),
+)
+"""A safety that is taken out, and the fault under which its lack must be found within one run."""

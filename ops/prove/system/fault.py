@@ -32,3 +32,5 @@ class Fault:
     needs: Needs = nothing_needed
     quick: bool = False
     """Whether it is in the short set."""
+    variants: tuple[tuple[str, str], ...] = ()
+    """Ways of the fault that are not tried, each with its reason."""

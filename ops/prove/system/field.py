@@ -148,6 +148,15 @@ class Field:
         """A node's settings."""
         return self._loaded(self.configs[node])
 
+    def settings_of(self, child: Child) -> Settings:
+        """What a role was started with."""
+        return self._loaded(Path(child.told.config))
+
+    def role_name(self, child: Child) -> str:
+        """Under which name the role announces itself in its data folder."""
+        told = child.told
+        return told.role + (f"-{told.worker}" if told.worker != 1 else "")
+
     def _loaded(self, config: Path) -> Settings:
         if config not in self._settings:
             self._settings[config] = settings_module.load(config)
@@ -275,9 +284,7 @@ class Field:
                 await asyncio.sleep(LOOK_SECONDS * 2)
 
     async def _is_ready(self, session: aiohttp.ClientSession, child: Child) -> bool:
-        told = child.told
-        role = told.role + (f"-{told.worker}" if told.worker != 1 else "")
-        found = runtime.running(self._loaded(Path(told.config)), role)
+        found = runtime.running(self.settings_of(child), self.role_name(child))
         if found is None or found.pid != self.children[child.name].pid:
             return False
         with contextlib.suppress(aiohttp.ClientError, TimeoutError):

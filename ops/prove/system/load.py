@@ -192,7 +192,8 @@ class Producer:
     async def _tell(self, number: int, message: Message) -> None:
         attempts: list[Attempt] = []
         said: dict[str, Any] = {}
-        turn = self.prefer
+        # The same bytes once more come to the other node, too: both must give them the same ids.
+        turn = self.prefer + (number % 2 if message.what == "duplicate" else 0)
         while True:
             attempt, said = await self._attempt(message, self._address(turn))
             attempts.append(attempt)
