@@ -48,6 +48,8 @@ class Battle:
     missed: list[str] = dataclasses.field(default_factory=list)
     """What the strike was to do and could not: the run proves nothing."""
     notes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    also_aside: int = 0
+    """Items of the quarantine that the strike itself makes: held rows, a named gap."""
     samples: list[Sample] = dataclasses.field(default_factory=list)
     session: aiohttp.ClientSession | None = None
 
@@ -132,7 +134,7 @@ async def fight(
         ledger=ledger,
         strikes=battle.field.strikes[begun:],
         samples=battle.samples,
-        expected_bad=len({one.identity for one in operations if _must_go_aside(one)}),
+        expected_bad=battle.also_aside + len({one.identity for one in operations if _must_go_aside(one)}),
         drained=_settled(ledger),
         superseded=await gathering.superseded(),
     )

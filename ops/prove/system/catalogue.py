@@ -4,9 +4,15 @@ from collections.abc import Mapping
 from typing import Final
 
 from ops.prove.system import strikes_input as input_
+from ops.prove.system import strikes_limits as limits
+from ops.prove.system import strikes_lines as lines
+from ops.prove.system import strikes_places as places
 from ops.prove.system import strikes_processes as processes
+from ops.prove.system import strikes_readers as readers
 from ops.prove.system import strikes_recipients as recipients
+from ops.prove.system.configured import Shape
 from ops.prove.system.fault import Fault
+from ops.prove.unsynced import why_not
 
 _FAULTS: Final = (
     Fault("none", 0, "no fault: the baseline", processes.nothing, quick=True),
@@ -23,13 +29,29 @@ _FAULTS: Final = (
     ),
     Fault("kill-leader", 4, "the partition leader killed five times", processes.kill_leader, runs=10),
     Fault("kill-all-brokers", 5, "all brokers killed, back after a minute", processes.kill_all_brokers, runs=10),
+    Fault("power-loss", 6, "unsynced writes gone", places.power_loss, shape=Shape(images=True), needs=why_not),
     Fault("stop-processor", 7, "a worker stopped, another's loop blocked", processes.stop_processor, runs=10),
+    Fault("partition", 8, "brokers cut off, one way and both", lines.partition, shape=Shape(proxied=True)),
+    Fault("slow-line", 9, "far, narrow and broken lines", lines.slow_line, shape=Shape(proxied=True)),
+    Fault("disk-full", 10, "no room for the journal", places.disk_full, shape=Shape(images=True), needs=why_not),
+    Fault("clock", 11, "clocks jump and drift", limits.clock, shape=Shape(clocks=True), needs=limits.no_faketime),
     Fault("recipient-down", 12, "a recipient away, then slow", recipients.recipient_down),
     Fault("recipient-misbehaves", 13, "a recipient in every bad mood", recipients.recipient_misbehaves),
     Fault("poison", 14, "every bad file in the stream", input_.poison, runs=10, quick=True),
     Fault("rebalance-storm", 15, "a worker joins or leaves every 3 s", processes.rebalance_storm, runs=10),
     Fault("duplicates", 16, "repeats, conflicts, disorder, a day late", input_.duplicates, runs=10, quick=True),
     Fault("overload", 17, "tenfold load, slow connections, bombs", input_.overload),
+    Fault("bit-flip", 18, "bits flipped in a journal", places.bit_flip),
+    Fault("rolling-upgrade", 20, "old and new schema together, and back", limits.rolling_upgrade),
+    Fault("exhaustion", 21, "no file, no memory left", limits.exhaustion),
+    Fault(
+        "slow-readers",
+        22,
+        "500 slow pages, reconnects",
+        readers.slow_readers,
+        shape=Shape(roles=("deliver", "console")),
+    ),
+    Fault("restore", 23, "an older backup put back", places.restore),
 )
 FAULTS: Final[Mapping[str, Fault]] = {one.name: one for one in _FAULTS}
 QUICK: Final = tuple(one.name for one in _FAULTS if one.quick)

@@ -1,7 +1,7 @@
 """The configuration of an installation under attack: nodes, territories, routing. Pure text."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -65,10 +65,12 @@ class Shape:
     journal_bytes: int = 256 * 1024 * 1024
     timeout_seconds: float = 5.0
     """How long a recipient may take to answer."""
+    images: bool = False
+    """The journals stand on a file layer that knows what was fsynced."""
+    clocks: bool = False
+    """Wall clocks of nodes and workers are faked, by a file for each number."""
     proxied: bool = False
     """Clients reach the brokers through fault proxies."""
-    brokers: Mapping[str, str] = field(default_factory=dict)
-    """Settings of the brokers that win over ours."""
 
 
 def written(

@@ -28,7 +28,9 @@ from connectors.webhook.lab import WebhookLab
 from ops import kafka, runtime
 from ops import settings as settings_module
 from ops.broker import EmbeddedKafka
+from ops.broker.layout import HOST, free_ports
 from ops.prove.cluster_io import CLEANING
+from ops.prove.proxy import FaultProxy
 from ops.prove.system.configured import RECIPIENTS, Shape, written
 from ops.prove.system.history import Strike
 from ops.prove.system.role import ENVIRONMENT, Told
@@ -45,6 +47,7 @@ LOOK_SECONDS: Final = 0.05
 BLOCKED_SECONDS: Final = 60.0
 """How long SIGUSR1 blocks a worker's event loop: longer than any worker may stand still."""
 NODES: Final = (1, 2)
+BROKERS: Final = 3
 
 
 @dataclass(slots=True)
@@ -70,7 +73,9 @@ class Field:
         self.folder: Final = folder
         self.shape: Final = shape
         self.prefix: Final = f"p{uuid.uuid4().hex[:8]}."
-        self.kafka: Final = EmbeddedKafka(folder / "brokers", 3, extra={**CLEANING, **shape.brokers})
+        self.proxies: Final[dict[int, FaultProxy]] = {}
+        """By the number of the broker behind each, where clients go through them."""
+        self.kafka = EmbeddedKafka(folder / "brokers", BROKERS, extra=CLEANING)
         self.children: Final[dict[str, Child]] = {}
         self.configs: Final[dict[int, Path]] = {}
         self.exits: Final[Counter[str]] = Counter()
@@ -87,6 +92,8 @@ class Field:
         """Bring everything up and wait until it is ready. Unavailable naming the log of what is not."""
         field = cls(folder, shape, off)
         try:
+            if shape.proxied:
+                await field._stand_between()
             await asyncio.to_thread(field.kafka.up)
             for name in RECIPIENTS:
                 await field.start_recipient(name)
@@ -119,12 +126,36 @@ class Field:
             if child.process is not None:
                 await asyncio.to_thread(child.process.wait)
         await asyncio.to_thread(self.kafka.down, 0)
+        for proxy in self.proxies.values():
+            await proxy.stop()
+
+    async def _stand_between(self) -> None:
+        """Put a proxy before each broker, which tells clients the proxy's address."""
+        ports = free_ports(BROKERS)
+        for number, port in enumerate(ports, 1):
+            self.proxies[number] = FaultProxy((HOST, port), seed=number)
+            await self.proxies[number].start()
+        told = {number: proxy.port for number, proxy in self.proxies.items()}
+        self.kafka = EmbeddedKafka(self.folder / "brokers", BROKERS, ports, CLEANING, told)
 
     def _roles(self) -> list[Told]:
         first = str(self.configs[1])
-        intakes = [Told(str(self.configs[node]), "intake", off=self._off) for node in NODES]
+        intakes = [
+            Told(
+                str(self.configs[node]), "intake", off=self._off, images=self.images(node), clock_file=self.clock(node)
+            )
+            for node in NODES
+        ]
         workers = [
-            Told(first, "streams", worker, off=self._off, raises=True, blocked_seconds=BLOCKED_SECONDS)
+            Told(
+                first,
+                "streams",
+                worker,
+                off=self._off,
+                raises=True,
+                blocked_seconds=BLOCKED_SECONDS,
+                clock_file=self.clock(worker),
+            )
             for worker in range(1, self.shape.workers + 1)
         ]
         return [*intakes, *workers, *(Told(first, role) for role in self.shape.roles)]
@@ -174,6 +205,19 @@ class Field:
         """Addresses of the intake nodes, as they announced them last."""
         found = [runtime.running(self.settings(node), "intake") for node in NODES]
         return [one.url for one in found if one is not None]
+
+    def images(self, node: int) -> str:
+        """Where a node's journal is imaged as of its last fsync; empty where this installation does not do it."""
+        return str(self.folder / f"images-{node}") if self.shape.images else ""
+
+    def clock(self, number: int) -> str:
+        """The file of a faked clock: node and worker of one number share it; empty where clocks are real."""
+        if not self.shape.clocks:
+            return ""
+        file = self.folder / f"clock-{number}"
+        if not file.exists():
+            file.write_text("+0", "ascii")
+        return str(file)
 
     def port(self, recipient: str) -> int:
         """Where a recipient listens."""

@@ -18,9 +18,11 @@ import orjson
 import structlog
 import uvloop
 
+from connectors import identity
 from ops import settings as settings_module
 from ops.operating import run_role
 from ops.prove.worker import armed
+from schemas import wire
 from schemas.errors import SztabError
 from streams.contract import Outcome, Processor, Record, State
 from streams.shell_settings import ShellSettings, Switches
@@ -48,12 +50,19 @@ class Told:
     """How long SIGUSR1 blocks the event loop."""
     images: str = ""
     """Folder for images of the journal as of its last fsync; empty: none are kept."""
+    newer: bool = False
+    """Writes messages of a newer schema: with a field that nobody here knows."""
+    clock_file: str = ""
+    """File that says what a faked clock shows; empty: the real one."""
 
     def environment(self) -> dict[str, str]:
         """For the process: its environment."""
-        return {ENVIRONMENT: orjson.dumps(asdict(self)).decode()}
+        told = {ENVIRONMENT: orjson.dumps(asdict(self)).decode()}
+        return told | (faked(self.clock_file) if self.clock_file else {})
 
 
+FSYNC: Final = "fsync"
+"""A crash point of the file layer: written, and about to be synced."""
 ANSWER_FIRST: Final = "journal-first"
 """Off: the answer does not wait for the journal."""
 QUARANTINE: Final = "quarantine"
@@ -94,6 +103,8 @@ def attacked(processor: Processor, told: Told) -> Processor:
         step = forgiving(step)
     if DEDUPLICATION in told.off and processor.name == "incidents":
         step = forgetful(step)
+    if told.newer:
+        step = newer(step)
     return replace(processor, step=step)
 
 
@@ -138,6 +149,52 @@ def forgetful(step: Step) -> Step:
     return lambda state, record: step(_Forgetful(state), record)
 
 
+def newer(step: Step) -> Step:
+    """Writes every message as a newer version might: with one field more."""
+
+    def writes(state: State, record: Record) -> Outcome:
+        outcome = step(state, record)
+        return outcome._replace(outputs=tuple(one._replace(value=with_field(one.value)) for one in outcome.outputs))
+
+    return writes
+
+
+def with_field(value: bytes | None) -> bytes | None:
+    """The JSON object with a field that nobody knows."""
+    return NEWER + value[1:] if value and value[:1] == b"{" and value != b"{}" else value
+
+
+NEWER: Final = b'{"field_of_a_newer_version":{"and":["more"]},'
+FAKETIME: Final = "*/faketime/libfaketime.so.1"
+FAKETIME_MISSING: Final = "libfaketime is not installed: apt-get install faketime"
+
+
+def faketime() -> str:
+    """The library that fakes a process's wall clock; empty where it is not installed."""
+    return next((str(file) for file in sorted(Path("/usr/lib").glob(FAKETIME))), "")
+
+
+def faked(clock_file: str) -> dict[str, str]:
+    """The environment of a process whose wall clock shows what the file says; its monotonic clock is the real one."""
+    return {
+        "LD_PRELOAD": faketime(),
+        "FAKETIME_TIMESTAMP_FILE": clock_file,
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def _write_newer() -> None:
+    """Let the intake of this process write messages of a newer version."""
+
+    def record(*args: Any, **more: Any) -> Any:
+        value, headers = wire.record(*args, **more)
+        return with_field(value), headers
+
+    setattr(identity, "record", record)  # noqa: B010 - a patch, and meant as one
+
+
 def _block(seconds: float) -> None:
     log.warning("loop_blocked", seconds=seconds)
     time.sleep(seconds)  # the very thing: a call that does not return
@@ -151,7 +208,10 @@ async def main(told: Told) -> None:
     if told.images and told.role == "intake":
         from ops.prove.unsynced import install
 
-        install(Path(told.images))
+        hook = armed(*told.armed) if told.armed and told.armed[0] == FSYNC else None
+        install(Path(told.images), (lambda _: hook(FSYNC)) if hook else None)
+    if told.newer and told.role == "intake":
+        _write_newer()
     await run_role(settings, told.role, None, **options(told))
 
 
