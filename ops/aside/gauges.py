@@ -12,6 +12,7 @@ from ops.aside.shelf import Item, State
 from ops.aside.topic import Shelved
 from ops.metrics import Metrics
 from schemas.errors import Code, SztabError
+from streams.leaving import whereabouts
 
 log = structlog.get_logger()
 
@@ -66,5 +67,9 @@ async def keep(shelved: Shelved, gauges: Gauges, every_seconds: float = LOOK_SEC
         except SztabError as error:
             if not told:
                 log.warning("quarantine_not_read", code=error.code.value)
+            told = True
+        except Exception as error:  # noqa: BLE001 - nobody awaits this task; what ended it would never be seen
+            if not told:
+                log.error("quarantine_not_read", where=whereabouts(error))  # noqa: TRY400 - see whereabouts
             told = True
         await asyncio.sleep(every_seconds)

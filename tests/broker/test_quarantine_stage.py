@@ -1,123 +1,20 @@
-"""Quarantine as a person works with it: a whole installation, its command line, its page for a developer's curl."""
+"""Quarantine as a person works with it: a whole installation, its command line, and a partner's broken form."""
 
-import os
-import signal
-from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import orjson
 import pytest
 
 from connectors.kits.receiver import Mood
-from connectors.webhook.lab import WebhookLab
-from ops.demo.stage import Stage, quoted, toml
-from ops.reading import Cluster, Reading
 from schemas.errors import Code, Rejected
 from schemas.topics import DECISIONS, EMERGENCY, FACTS
 from streams.contract import Output, Record
 from streams.quarantine import quarantined
+from tests.broker.post import BROKEN, FORM, GOOD, Post
+from tests.broker.post import post as post
 from tests.broker.test_ledger_read import write
 from tests.waiting import until
-
-FORM: dict[str, Any] = {
-    "cpr_id": "PL-1",
-    "revision": 1,
-    "category": "2.1",
-    "description": "Potrącenie pieszego",
-    "caller": {"surname": "Zmyślona", "phone": "+48600100200"},
-    "place": {"locality": "Kalisz", "street": "Łódzka", "lat": 51.757, "lon": 18.115},
-}
-GOOD = orjson.dumps(FORM)
-BROKEN = GOOD[:-1]
-MANY = 60
-RECIPIENTS = ("dispatch", "fire", "crisis")
-FAST = "[streams]\nsession_seconds = 6"
-
-
-class Post:
-    """A running installation with a recipient that really takes webhooks, and a person at its command line."""
-
-    def __init__(self, stage: Stage, session: aiohttp.ClientSession, lab: WebhookLab, cluster: Cluster) -> None:
-        self.stage, self.session, self.lab, self.cluster = stage, session, lab, cluster
-
-    async def sztab(self, *words: str, status: int = 0) -> Any:
-        """A command with `--json`: what it printed, after it ended as it should."""
-        ended, printed = await self.stage.run(*words, "--json")
-        assert ended == status, printed
-        return orjson.loads(printed)
-
-    async def api(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
-        """The HTTP API, as a person on this machine asks it."""
-        address, headers = self.stage.urls["intake"] + path, {"X-Sztab-User": "anna"}
-        async with self.session.request(method, address, json=body, headers=headers) as answer:
-            return answer.status, orjson.loads(await answer.read())
-
-    def lines(self, job: str) -> int:
-        """How many items have their end in a job's file."""
-        file = self.stage.folder / "data" / "quarantine" / f"{job}.jsonl"
-        return sum(b'"outcome"' in line for line in file.read_bytes().splitlines())
-
-    def again(self) -> None:
-        """Where the intake is after it was started again."""
-        told = orjson.loads((self.stage.folder / "data" / "run" / "intake.json").read_bytes())
-        self.stage.urls["intake"] = told["url"]
-
-    async def items(self, *words: str) -> dict[str, Any]:
-        """The list, by item id."""
-        return {one["item_id"]: one for one in await self.sztab("quarantine", "list", *words)}
-
-    async def delivered(self, sought: str) -> list[dict[str, Any]]:
-        """What was delivered of an id."""
-        found = await self.sztab("trace", sought)
-        return [one for one in found["deliveries"] if one["outcome"] == "delivered"]
-
-    async def records(self, topic: str) -> list[Any]:
-        """Everything in a topic."""
-        return [one async for _, records in Reading(self.cluster, [topic]).on() for one in records]
-
-    async def screen(self, *words: str) -> str:
-        """What a command shows to a person."""
-        ended, printed = await self.stage.run(*words)
-        assert ended == 0, printed
-        return printed
-
-    async def send(self, body: bytes, kind: str = "application/json") -> tuple[int, dict[str, Any]]:
-        """What the call centre sends, and the answer."""
-        address = f"{self.stage.urls['intake']}/v1/sources/cpr/documents"
-        headers = {"Content-Type": kind}
-        async with self.session.post(address, data=body, headers=headers) as answer:
-            return answer.status, orjson.loads(await answer.read())
-
-
-@pytest.fixture
-async def post(kafka: Any, prefix: str, tmp_path: Path) -> AsyncIterator[Post]:
-    """Everything of `sztab run all` over the session's broker."""
-    lab = WebhookLab()
-    await lab.start()
-    stage = Stage(tmp_path / "installation")
-    text = toml(
-        "post",
-        prefix=prefix,
-        sources=['connector = "cpr"\nname = "cpr"'],
-        recipients=[
-            f'connector = "webhook"\nname = "{name}"\nurl = {quoted(lab.url)}\n'
-            f'keys = {quoted(list(lab.keys))}\nallowed_networks = ["127.0.0.0/8"]\n'
-            f"replay = {quoted(name == 'dispatch')}"
-            for name in RECIPIENTS
-        ],
-        extra=f"[kafka]\nbootstrap_servers = {quoted(kafka.bootstrap_servers)}\nwide = 2\n\n{FAST}\n",
-    )
-    try:
-        await stage.start(text)
-        async with aiohttp.ClientSession() as session:
-            await stage.ready(session)
-            yield Post(stage, session, lab, Cluster(kafka.bootstrap_servers, prefix))
-    finally:
-        await stage.stop()
-        await lab.stop()
 
 
 @pytest.mark.timeout(240)
@@ -269,49 +166,6 @@ async def test_each_stage_is_entered_again_under_the_same_ids(post: Post) -> Non
     assert await post.items() == {}
     assert "discarded by" in await post.screen("quarantine", "show", bad)
     await history_again(post)
-
-
-@pytest.mark.timeout(300)
-async def test_a_replay_of_many_outlives_a_kill_of_the_intake(post: Post) -> None:
-    """Killed in the middle it goes on by itself: every form has its effect once, and the ledger balances."""
-    forms = [orjson.dumps({**FORM, "cpr_id": f"PL-{number}"}) for number in range(MANY)]
-    for body in forms:
-        assert (await post.send(body, "text/plain"))[0] == 415
-
-    async def all_there() -> bool:
-        return len(await post.items()) == MANY
-
-    await until(all_there, 60, "every form in the list")
-    asked = {"source": ["cpr"], "dry_run": False, "purpose": "they are forms"}
-    status, job = await post.api("POST", "/v1/replays", asked)
-    assert (status, job["selected"]) == (200, MANY)
-
-    async def progress() -> dict[str, Any]:
-        return (await post.api("GET", f"/v1/replays/{job['job']}"))[1]
-
-    async def some_done() -> bool:
-        return bool((await progress())["done"] >= MANY // 8)
-
-    await until(some_done, 60, "a part is done")
-    os.kill(post.stage.pids["intake"], signal.SIGKILL)
-    ended = post.lines(job["job"])
-    assert MANY // 8 <= ended < MANY, "the kill came in the middle"
-
-    async def done() -> bool:
-        with suppress(aiohttp.ClientError, FileNotFoundError, KeyError):
-            post.again()
-            return bool((await progress())["state"] == "done")
-        return False
-
-    await until(done, 120, "the job's end after the kill")
-    told = await progress()
-    assert (told["done"], set(told["outcomes"]) <= {"replayed", "tried"}) == (MANY, True)
-    ledger = await post.sztab("ledger", "--wait", "60")
-    assert (ledger["balanced"], ledger["reports"], ledger["missing"]) == (True, MANY, {})
-    assert await post.items() == {}
-    facts = [orjson.loads(one.value)["change"] for one in await post.records(FACTS)]
-    arrived = [one["report"]["report"]["far_id"] for one in facts if one["kind"] in {"IncidentOpened", "ReportLinked"}]
-    assert sorted(arrived) == sorted(f"PL-{number}" for number in range(MANY))
 
 
 async def history_again(post: Post) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from ops import trace_cli
 from ops.aside.documents import hexed
-from ops.trail import Trail
+from ops.trail import HANDLED, Family, Trail
 from schemas.topics import DECISIONS, FACTS, INTAKE, QUARANTINE, RECEIPTS
 
 SECRET = "Jan Kowalski"
@@ -122,3 +122,44 @@ def test_bytes_are_shown_in_rows() -> None:
     assert rows[0].endswith("abc.[2J.........")
     assert rows[1].split()[0] == "00000010"
     assert hexed(b"") == []
+
+
+def corrected() -> list[tuple[str, Any]]:
+    """A broken document, its correction, and a correction of that one: what quarantine holds of them."""
+    told = []
+    for original, correction in (("d0", "d1"), ("d1", "d9")):
+        act = {"item_id": f"q-{original}", "handling": "corrected", "actor": "anna", "acted_at": "t", "reason": SECRET}
+        act |= {"corrected_by": correction}
+        ids = {"id": f"h-{original}", "type": HANDLED, "documentid": original, "correctedby": correction}
+        told.append((QUARANTINE, record(60, act, kind="corrected", **ids)))
+    aside = {"item_id": "q-d0", "stage": "intake", "code": "syntax-invalid"}
+    told.insert(0, (QUARANTINE, record(59, aside, id="q-d0", documentid="d0", kind="syntax-invalid")))
+    return told
+
+
+@pytest.mark.parametrize(("sought", "start"), [("d0", set()), ("d1", set()), ("d9", set()), ("q-d0", {"d0"})])
+def test_a_correction_belongs_to_its_original(sought: str, start: set[str]) -> None:
+    """By either, or by the item: the whole chain is meant; a stranger's documents are not."""
+    family = Family(sought)
+    for _, one in corrected():
+        family.take(one)
+    assert family.items == start
+    assert family.of({sought, *family.items}) - {"q-d0"} == {"d0", "d1", "d9"}
+    assert family.of({"d2"}) == {"d2"}
+
+
+def test_the_trace_of_an_original_goes_on_with_its_correction() -> None:
+    """What was set aside, who corrected it, and everything that became of the correction; never why."""
+    one = Trail("d0", {"d1", "d9"}, documents={"d0", "d1", "d9"})
+    for topic, item in (*world(), *corrected()):
+        one.take(topic, item)
+    told = one.told([])
+    assert told is not None
+    assert [act["corrected_by"] for act in told["handled"]] == ["d1", "d9"]
+    assert [item["item_id"] for item in told["quarantine"]] == ["q1", "q-d0"]
+    assert (told["reports"], len(told["deliveries"])) == (["r1"], 2)
+    assert SECRET not in orjson.dumps(told).decode()
+    alone = Trail("d0", documents={"d0"})
+    for topic, item in (*world(), *corrected()):
+        alone.take(topic, item)
+    assert alone.receipts == []

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from ops.aside import jobs as jobs_module
-from ops.aside.gauges import Gauges
+from ops.aside.gauges import Gauges, keep
 from ops.aside.jobs import Job, JobFile, Jobs
-from ops.aside.shelf import Wanted
+from ops.aside.shelf import Shelf, Wanted
 from ops.metrics import Metrics
 from schemas.delivery import Handling
-from schemas.errors import Code
+from schemas.errors import Code, Unavailable
 from schemas.topics import LOG
 from streams.contract import Output
 from tests.ops.aside.desktop import Desktop, desktop
@@ -192,3 +192,25 @@ def test_age_and_number_are_metrics() -> None:
     gauges.show(topic.shelf.items.values())
     assert (value("open", code="too-deep"), value("open", code="syntax-invalid")) == (0, 1)
     assert value("oldest_seconds") == 540
+
+
+async def test_reading_goes_on_whatever_happens() -> None:
+    """Without a broker, and over a bug of ours: the next look is taken, and the age is told meanwhile."""
+    topic, metrics = Topic(), Metrics()
+    topic.seen()
+    wrong: list[Exception] = [Unavailable(Code.BROKER_UNAVAILABLE, "away"), ZeroDivisionError()]
+
+    class Reader:
+        async def fresh(self) -> Shelf:
+            if wrong:
+                raise wrong.pop(0)
+            return topic.shelf
+
+    reader: Any = Reader()
+    task = asyncio.create_task(keep(reader, Gauges(metrics), 0.001))
+    try:
+        name = "sztab_quarantine_open"
+        await until(lambda: metrics.registry.get_sample_value(name, {"code": "syntax-invalid"}) == 1)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
