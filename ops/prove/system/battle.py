@@ -117,6 +117,8 @@ async def fight(
         await asyncio.gather(*playing, commanding)
         if late:
             battle.notes["unanswered"] = sum(one.outcome != OK for one in battle.operations())
+        if rude := sum(one.rude for one in battle.producers):
+            battle.missed.append(f"{rude} refusals without Retry-After")
         await _calm(battle, gathering)
         ledger = await gathering.ledger(DRAIN_SECONDS)
         sampling.cancel()

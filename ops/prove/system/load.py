@@ -169,6 +169,8 @@ class Producer:
     operations: list[Operation] = field(default_factory=list)
     sent: int = 0
     late: int = 0
+    rude: int = 0
+    """Refusals for want of room that did not say when to come again."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     giving_up: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -221,6 +223,7 @@ class Producer:
             path = f"{node}/v1/sources/{message.source}/documents"
             async with self.session.post(path, data=message.body, headers=headers) as answer:
                 status = answer.status
+                self.rude += status in BUSY and "Retry-After" not in answer.headers
                 body = await answer.read()
             said = orjson.loads(body)
             outcome = _outcome(status, said)
@@ -259,6 +262,7 @@ class Producer:
 
 FINAL: Final = frozenset({400, 401, 403, 404, 408, 413, 415, 422})
 """A no that stays a no."""
+BUSY: Final = frozenset({429, 503})
 NOT_WRITTEN: Final = frozenset({"journal-full", "overloaded"})
 """Why a 503 or 429 was answered before anything was written. After another 503 nobody knows (FAULTS 2)."""
 

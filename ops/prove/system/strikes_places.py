@@ -8,16 +8,23 @@ import time
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from connectors.journal_reader import JournalReader
 from ops import runtime
 from ops.backup import back_up
-from ops.prove.system.battle import Battle
+from ops.prove.system.battle import Battle, producer
+from ops.prove.system.configured import SOURCES
+from ops.prove.system.load import Listed, Message
 from ops.prove.system.role import FSYNC
 from ops.prove.unsynced import fill_disk, free_disk, lose_power
 from ops.restore import restore as put_back
 
 LOSSES: Final = 4
 FULL_SECONDS: Final = 6.0
+LARGE: Final = 30
+LARGE_BYTES: Final = 300_000
+REFUSED: Final = 503
 REACHED_SECONDS: Final = 20.0
 FLIPS: Final = 3
 PUBLISHED: Final = 1
@@ -53,22 +60,23 @@ async def disk_full(battle: Battle) -> None:
         await asyncio.sleep(2)
         images, began = Path(battle.field.images(node)), time.time()
         fill_disk(images)
-        await asyncio.sleep(FULL_SECONDS / 2)
-        refused = await _probe(battle, node)
-        await asyncio.sleep(FULL_SECONDS / 2)
+        large = [_large(f"{battle.run}-large-{node}-{number}", battle) for number in range(LARGE)]
+        one = producer(battle, Listed(f"{battle.run}-large-{node}", large), LARGE / FULL_SECONDS, prefer=node - 1)
+        battle.producers.append(one)
+        playing = asyncio.create_task(one.play())
+        await asyncio.sleep(FULL_SECONDS)
         free_disk(images)
         battle.struck(f"the disk of intake-{node} is full", until=time.time(), at=began)
-        if refused != (503, True):
-            battle.missed.append(f"a full disk was answered {refused[0]}, Retry-After {refused[1]}")
+        await playing
+        if not any(attempt.status == REFUSED for told in one.operations for attempt in told.attempts):
+            battle.missed.append(f"nothing was refused while the disk of intake-{node} was full")
 
 
-async def _probe(battle: Battle, node: int) -> tuple[int, bool]:
-    """What a document is answered now, and whether it is told when to come again."""
-    assert battle.session is not None
-    path = f"{battle.field.intakes()[node - 1]}/v1/sources/cpr-1/documents"
-    body, headers = b'{"cpr_id": "probe-of-a-full-disk"}', {"Content-Type": "application/json"}
-    async with battle.session.post(path, data=body, headers=headers) as answer:
-        return answer.status, "Retry-After" in answer.headers
+def _large(far_id: str, battle: Battle) -> Message:
+    """A form that the file must grow for."""
+    source, form = SOURCES[0], {"cpr_id": far_id, "revision": 1, "category": "crime.theft", "notes": "x" * LARGE_BYTES}
+    place = {"lat": round(battle.dice.uniform(51.6, 51.9), 5), "lon": round(battle.dice.uniform(17.9, 18.4), 5)}
+    return Message("new", source, far_id, f"{source}|{far_id}|1", orjson.dumps({**form, "place": place}))
 
 
 async def bit_flip(battle: Battle) -> None:
