@@ -100,6 +100,8 @@ def written(
         f'[kafka]\nbootstrap_servers = "{bootstrap}"\nreplicas = 3\nwide = {WIDE}\nrequest_seconds = 10.0',
         f"[journal]\nmax_bytes = {shape.journal_bytes}",
         f"[streams]\nsession_seconds = {shape.session_seconds}",
+        # No officer answers most of them: their deadlines would come as a second load, in some later run.
+        "[deadlines]\nunanswered_seconds = 3600",
         '[territory]\nfile = "territory.yaml"',
         '[routing]\nfile = "routing.yaml"',
         '[operation]\nlog_format = "json"',
