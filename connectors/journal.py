@@ -233,6 +233,11 @@ class Journal:
             notes = [note for job in jobs for note in job.notes]
             answers = [*self._store.commit([job.entries for job in jobs], notes)]
         except Unavailable as error:
+            notes_alone = [job for job in jobs if not job.entries]
+            if error.code is Code.JOURNAL_FULL and len(notes_alone) not in {0, len(jobs)}:
+                # Keys and marks make room: they have a reserve of their own, beside documents that are refused.
+                self._commit(notes_alone)
+                jobs = [job for job in jobs if job.entries]
             answers = [error] * len(jobs)
         except (TypeError, ValueError, OverflowError, Rejected) as error:
             # One holds a value that SQLite cannot take, or meets a damaged page: it must not spoil its neighbours.

@@ -90,6 +90,17 @@ def held(db: sqlite3.Connection, state: RowState, limit: int) -> sqlite3.Cursor:
     return db.execute(_HELD.format(state=state), (limit,))
 
 
+def leaving(db: sqlite3.Connection, state: RowState, before_ms: int, room: int, most: int) -> list[int]:
+    """Rows of that state whose bytes go, oldest first: those received before, and more until so many bytes are free."""
+    gone: list[int] = []
+    for row, received_ms, size in held(db, state, most):
+        if received_ms >= before_ms and room <= 0:
+            break
+        gone.append(row)
+        room -= size
+    return gone
+
+
 def let_go(db: sqlite3.Connection, rows: Sequence[int]) -> None:
     """Delete the bytes of rows; belongs to the transaction that is open."""
     named = [(row,) for row in rows]

@@ -20,12 +20,13 @@ from connectors.crash_points import SYNCED, WRITTEN, Hook
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
 from connectors.journal_salvage import salvage
 from connectors.journal_scan import is_damage
-from connectors.journal_sql import Note, held, insert, let_go, note, prepare, row_values
+from connectors.journal_sql import Note, insert, leaving, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
 from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 
 _ROW_OVERHEAD: Final = 420
 """Bytes a row takes beside its body, in table and index: between two measurements only."""
+_PAGE_BYTES: Final = 4096
 _MEASURE_BYTES: Final = 1 << 20
 _TRIM_ROWS: Final = 5000
 """Rows looked at by one trimming: a bound on how long the writer is kept."""
@@ -118,6 +119,7 @@ class JournalStore:
         """
         try:
             db = self._db or self._open()
+            self._allow(db, documents=any(groups))
             db.execute("BEGIN IMMEDIATE")
             new = _New(self.last_row, self._chain, _ms(self._clock()))
             answers = self._append(db, groups, new)
@@ -138,7 +140,7 @@ class JournalStore:
         except BaseException:
             self._drop()
             raise
-        if self._since_measured >= _MEASURE_BYTES:
+        if self._since_measured >= min(_MEASURE_BYTES, self._limits.max_bytes // 100):
             try:
                 self._measure(db)
             except sqlite3.Error:
@@ -163,16 +165,17 @@ class JournalStore:
 
         Quarantined bytes always stay the longer time: a person may want to read them.
         """
-        db = self._db
-        if db is None:
-            return 0
         now = self._clock()
         longest = _ms(now - self._limits.keep_longest_seconds)
         aged = _ms(now - self._limits.keep_seconds) if self.fill >= self._limits.alarm else longest
         room = round((self.fill - self._limits.crowded) * self._limits.max_bytes)
         try:
+            # Opened anew after a refusal, too: a full journal whose callers do not wait must still be emptied.
+            db = self._db or self._open()
             db.execute("BEGIN IMMEDIATE")
-            gone = _leaving(db, RowState.PUBLISHED, aged, room) + _leaving(db, RowState.QUARANTINED, longest, 0)
+            gone = leaving(db, RowState.PUBLISHED, aged, room, _TRIM_ROWS) + leaving(
+                db, RowState.QUARANTINED, longest, 0, _TRIM_ROWS
+            )
             let_go(db, gone)
             changed = len(gone) + self._forget(db, _ms(now - 2 * self._limits.keep_longest_seconds))
             db.execute("COMMIT")
@@ -213,13 +216,12 @@ class JournalStore:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, check_same_thread=False)
         try:
+            db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA synchronous = {self._synchronous}")
             db.execute("PRAGMA wal_autocheckpoint = 500")
             db.execute("PRAGMA busy_timeout = 5000")
             prepare(db)
-            page_bytes = db.execute("PRAGMA page_size").fetchone()[0]
-            db.execute(f"PRAGMA max_page_count = {max(64, self._limits.max_bytes // page_bytes)}")
             last = db.execute("SELECT row, chain FROM documents ORDER BY row DESC LIMIT 1").fetchone()
             last = last or db.execute("SELECT row, chain FROM anchor").fetchone()
             lost = db.execute("SELECT COALESCE(MAX(row), 0) FROM lost").fetchone()[0]
@@ -237,6 +239,13 @@ class JournalStore:
         if db is not None:
             with suppress(sqlite3.Error):
                 db.close()
+
+    def _allow(self, db: sqlite3.Connection, *, documents: bool) -> None:
+        """How large the file may grow. Without the reserve a full journal could not be emptied: a key must be durable
+        before the report that it seals leaves.
+        """
+        pages = max(64, self._limits.max_bytes // _PAGE_BYTES)
+        db.execute(f"PRAGMA max_page_count = {pages if documents else pages + max(64, pages // 20)}")
 
     def _measure(self, db: sqlite3.Connection) -> None:
         pages = db.execute("PRAGMA page_count").fetchone()[0] - db.execute("PRAGMA freelist_count").fetchone()[0]
@@ -272,17 +281,6 @@ class JournalStore:
         if self._measured + self._since_measured + size <= limit * self._limits.max_bytes:
             return None
         return Unavailable(Code.JOURNAL_FULL, "the journal has no room for this source")
-
-
-def _leaving(db: sqlite3.Connection, state: RowState, before_ms: int, room: int) -> list[int]:
-    """Rows of that state whose bytes go, oldest first: those received before, and more until so many bytes are free."""
-    gone: list[int] = []
-    for row, received_ms, size in held(db, state, _TRIM_ROWS):
-        if received_ms >= before_ms and room <= 0:
-            break
-        gone.append(row)
-        room -= size
-    return gone
 
 
 def _locked(path: Path) -> int:
