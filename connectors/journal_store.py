@@ -4,7 +4,6 @@ SQLite in WAL mode with `synchronous=FULL`: a commit returns after fsync of the 
 commit go in as few statements as possible, because each statement gives up and takes back the interpreter's lock.
 """
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -17,10 +16,11 @@ from typing import Final, Literal
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.crash_points import SYNCED, WRITTEN, Hook
+from connectors.journal_lock import locked
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
 from connectors.journal_salvage import salvage
 from connectors.journal_scan import is_damage
-from connectors.journal_sql import Note, insert, leaving, let_go, note, prepare, row_values
+from connectors.journal_sql import BUSY_MS, Note, emptied, insert, leaving, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
 from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 
@@ -92,11 +92,12 @@ class JournalStore:
         self._path, self._limits, self._clock, self._hook = path, limits, clock, hook
         self._synchronous = synchronous
         self._cipher = AESGCM(body_key)
-        self._lock = _locked(path)
+        self._lock = locked(path)
         self._db: sqlite3.Connection | None = None
         self._chain = FIRST_LINK
         self._since_measured = 0
         self._measured = 0
+        self._erasing = False  # whether deleted bytes may still stand in the write-ahead log
         self.last_row = 0
         """The newest durable row's number; moves only after its commit."""
         try:
@@ -179,7 +180,9 @@ class JournalStore:
             let_go(db, gone)
             changed = len(gone) + self._forget(db, _ms(now - 2 * self._limits.keep_longest_seconds))
             db.execute("COMMIT")
-            if changed:
+            self._erasing = self._erasing or bool(changed)
+            if self._erasing:
+                self._erasing = not emptied(db)
                 self._measure(db)
         except sqlite3.Error:
             self._drop()
@@ -220,7 +223,9 @@ class JournalStore:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA synchronous = {self._synchronous}")
             db.execute("PRAGMA wal_autocheckpoint = 500")
-            db.execute("PRAGMA busy_timeout = 5000")
+            # What is deleted is overwritten with zeros, on whatever build of SQLite.
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             prepare(db)
             last = db.execute("SELECT row, chain FROM documents ORDER BY row DESC LIMIT 1").fetchone()
             last = last or db.execute("SELECT row, chain FROM anchor").fetchone()
@@ -281,17 +286,6 @@ class JournalStore:
         if self._measured + self._since_measured + size <= limit * self._limits.max_bytes:
             return None
         return Unavailable(Code.JOURNAL_FULL, "the journal has no room for this source")
-
-
-def _locked(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise Misconfigured(Code.CONFIGURATION_INVALID, f"{path} is in use by another intake process") from None
-    return handle
 
 
 def _ms(seconds: float) -> int:
