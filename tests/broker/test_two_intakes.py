@@ -7,6 +7,7 @@ from pathlib import Path
 from connectors.cpr.lab import CprLab
 from ops import kafka as clients
 from ops import runtime
+from ops.demo.cast import reports_of
 from ops.roles import deliver, intake, streams
 from schemas.report import Report
 from schemas.topics import EMERGENCY
@@ -38,9 +39,7 @@ async def test_a_partner_that_tries_the_other_node_has_one_effect(kafka, prefix,
                 role(one, "streams", streams.run),
                 role(one, "deliver", deliver.run),
             ):
-                pairs = await asyncio.gather(
-                    *(asyncio.gather(post(one, body), post(other, body)) for body in bodies)
-                )
+                pairs = await asyncio.gather(*(asyncio.gather(post(one, body), post(other, body)) for body in bodies))
                 for first, second in pairs:
                     assert (first["id"], first["reports"]) == (second["id"], second["reports"])
                     assert not first["repeated"]
