@@ -77,7 +77,7 @@ class Journal:
         self._thread.start()
 
     async def failed(self) -> None:
-        """Wait until the writer thread has ended, which only `close` should bring about: then Unavailable."""
+        """Wait until the writer thread has ended: by `close`, or since only a start can mend the file. Unavailable."""
         await self._ended.wait()
         raise Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
 
@@ -200,7 +200,7 @@ class Journal:
         trimmed_at = time.monotonic()
         going = True
         try:
-            while going:
+            while going and not self._store.broken:
                 jobs, going = self._take()
                 if jobs:
                     self._commit(jobs)

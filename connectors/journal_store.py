@@ -100,6 +100,8 @@ class JournalStore:
         self._erasing = False  # whether deleted bytes may still stand in the write-ahead log
         self.last_row = 0
         """The newest durable row's number; moves only after its commit."""
+        self.broken = False
+        """Whether the newest row cannot be read: nothing can be taken any more until a start mends the file."""
         try:
             self._open_sound()
         except sqlite3.Error as error:
@@ -233,10 +235,11 @@ class JournalStore:
             row, self._chain = last or (0, FIRST_LINK)
             self.last_row = max(row, lost)
             self._measure(db)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             db.close()
+            self.broken = is_damage(error)
             raise
-        self._db = db
+        self._db, self.broken = db, False
         return db
 
     def _drop(self) -> None:
