@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from connectors.cpr.lab import CprLab
 from connectors.cpr.settings import CprSettings
 from connectors.journal_store import Limits
+from ops.intake_app import _told
 from ops.prove import unsynced
 from tests.connectors.broker_double import FakeBroker
 from tests.ops.intake_node import OFFICER, TOKEN, IntakeNode, intake_node
@@ -185,3 +186,9 @@ async def test_a_really_full_file_system_refuses_and_recovers(small_disk: Path) 
         assert (status, told.get("held")) == (202, "journal")
         assert {*kept, told["id"]} == await in_journal(node)
         assert await node.runner.journal.verify() == []
+
+
+@pytest.mark.parametrize(("status", "wait"), [(503, "5"), (429, "1"), (409, None), (200, None)])
+def test_whatever_may_be_asked_again_says_when(status: int, wait: str | None) -> None:
+    """Also what a command was answered before, and is told again."""
+    assert _told((status, {})).headers.get("Retry-After") == wait
