@@ -77,7 +77,7 @@ class Journal:
         self._thread.start()
 
     async def failed(self) -> None:
-        """Wait until the writer thread has ended, which only `close` should bring about: then Unavailable."""
+        """Wait until the writer thread has ended: by `close`, or since only a start can mend the file. Unavailable."""
         await self._ended.wait()
         raise Unavailable(Code.JOURNAL_UNAVAILABLE, "the journal's writer has ended")
 
@@ -200,7 +200,7 @@ class Journal:
         trimmed_at = time.monotonic()
         going = True
         try:
-            while going:
+            while going and not self._store.broken:
                 jobs, going = self._take()
                 if jobs:
                     self._commit(jobs)
@@ -233,6 +233,11 @@ class Journal:
             notes = [note for job in jobs for note in job.notes]
             answers = [*self._store.commit([job.entries for job in jobs], notes)]
         except Unavailable as error:
+            notes_alone = [job for job in jobs if not job.entries]
+            if error.code is Code.JOURNAL_FULL and len(notes_alone) not in {0, len(jobs)}:
+                # Keys and marks make room: they have a reserve of their own, beside documents that are refused.
+                self._commit(notes_alone)
+                jobs = [job for job in jobs if job.entries]
             answers = [error] * len(jobs)
         except (TypeError, ValueError, OverflowError, Rejected) as error:
             # One holds a value that SQLite cannot take, or meets a damaged page: it must not spoil its neighbours.

@@ -72,6 +72,8 @@ _DOCUMENTS: Final = (
 _BODIES: Final = "bodies (row, body)"
 _KNOWN: Final = "row, document_id, sha256, received_ms, state, verdict"
 _BLOCK: Final = 64
+BUSY_MS: Final = 5_000
+"""How long the writer waits for another process that has the file."""
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -90,11 +92,35 @@ def held(db: sqlite3.Connection, state: RowState, limit: int) -> sqlite3.Cursor:
     return db.execute(_HELD.format(state=state), (limit,))
 
 
+def leaving(db: sqlite3.Connection, state: RowState, before_ms: int, room: int, most: int) -> list[int]:
+    """Rows of that state whose bytes go, oldest first: those received before, and more until so many bytes are free."""
+    gone: list[int] = []
+    for row, received_ms, size in held(db, state, most):
+        if received_ms >= before_ms and room <= 0:
+            break
+        gone.append(row)
+        room -= size
+    return gone
+
+
 def let_go(db: sqlite3.Connection, rows: Sequence[int]) -> None:
     """Delete the bytes of rows; belongs to the transaction that is open."""
     named = [(row,) for row in rows]
     db.executemany("DELETE FROM bodies WHERE row = ?", named)
     db.executemany("UPDATE documents SET held = 0 WHERE row = ?", named)
+
+
+def emptied(db: sqlite3.Connection) -> bool:
+    """Fold the write-ahead log into the file and cut it to nothing, where deleted bytes still stand; whether it was.
+
+    Not at once when a reader is in the way, and never waiting for one.
+    """
+    db.execute("PRAGMA busy_timeout = 0")
+    try:
+        busy, *_ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+    return not busy
 
 
 def digest_of(body: bytes) -> bytes:

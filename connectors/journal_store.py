@@ -4,7 +4,6 @@ SQLite in WAL mode with `synchronous=FULL`: a commit returns after fsync of the 
 commit go in as few statements as possible, because each statement gives up and takes back the interpreter's lock.
 """
 
-import fcntl
 import os
 import sqlite3
 import time
@@ -17,15 +16,17 @@ from typing import Final, Literal
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.crash_points import SYNCED, WRITTEN, Hook
+from connectors.journal_lock import locked
 from connectors.journal_rows import FIRST_LINK, Entry, RowState, Stored, link, seal_body
 from connectors.journal_salvage import salvage
 from connectors.journal_scan import is_damage
-from connectors.journal_sql import Note, held, insert, let_go, note, prepare, row_values
+from connectors.journal_sql import BUSY_MS, Note, emptied, insert, leaving, let_go, note, prepare, row_values
 from connectors.journal_sql import known as known_rows
 from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 
 _ROW_OVERHEAD: Final = 420
 """Bytes a row takes beside its body, in table and index: between two measurements only."""
+_PAGE_BYTES: Final = 4096
 _MEASURE_BYTES: Final = 1 << 20
 _TRIM_ROWS: Final = 5000
 """Rows looked at by one trimming: a bound on how long the writer is kept."""
@@ -91,13 +92,16 @@ class JournalStore:
         self._path, self._limits, self._clock, self._hook = path, limits, clock, hook
         self._synchronous = synchronous
         self._cipher = AESGCM(body_key)
-        self._lock = _locked(path)
+        self._lock = locked(path)
         self._db: sqlite3.Connection | None = None
         self._chain = FIRST_LINK
         self._since_measured = 0
         self._measured = 0
+        self._erasing = False  # whether deleted bytes may still stand in the write-ahead log
         self.last_row = 0
         """The newest durable row's number; moves only after its commit."""
+        self.broken = False
+        """Whether the newest row cannot be read: nothing can be taken any more until a start mends the file."""
         try:
             self._open_sound()
         except sqlite3.Error as error:
@@ -118,6 +122,7 @@ class JournalStore:
         """
         try:
             db = self._db or self._open()
+            self._allow(db, documents=any(groups))
             db.execute("BEGIN IMMEDIATE")
             new = _New(self.last_row, self._chain, _ms(self._clock()))
             answers = self._append(db, groups, new)
@@ -138,7 +143,7 @@ class JournalStore:
         except BaseException:
             self._drop()
             raise
-        if self._since_measured >= _MEASURE_BYTES:
+        if self._since_measured >= min(_MEASURE_BYTES, self._limits.max_bytes // 100):
             try:
                 self._measure(db)
             except sqlite3.Error:
@@ -163,20 +168,23 @@ class JournalStore:
 
         Quarantined bytes always stay the longer time: a person may want to read them.
         """
-        db = self._db
-        if db is None:
-            return 0
         now = self._clock()
         longest = _ms(now - self._limits.keep_longest_seconds)
         aged = _ms(now - self._limits.keep_seconds) if self.fill >= self._limits.alarm else longest
         room = round((self.fill - self._limits.crowded) * self._limits.max_bytes)
         try:
+            # Opened anew after a refusal, too: a full journal whose callers do not wait must still be emptied.
+            db = self._db or self._open()
             db.execute("BEGIN IMMEDIATE")
-            gone = _leaving(db, RowState.PUBLISHED, aged, room) + _leaving(db, RowState.QUARANTINED, longest, 0)
+            gone = leaving(db, RowState.PUBLISHED, aged, room, _TRIM_ROWS) + leaving(
+                db, RowState.QUARANTINED, longest, 0, _TRIM_ROWS
+            )
             let_go(db, gone)
             changed = len(gone) + self._forget(db, _ms(now - 2 * self._limits.keep_longest_seconds))
             db.execute("COMMIT")
-            if changed:
+            self._erasing = self._erasing or bool(changed)
+            if self._erasing:
+                self._erasing = not emptied(db)
                 self._measure(db)
         except sqlite3.Error:
             self._drop()
@@ -213,23 +221,25 @@ class JournalStore:
     def _open(self) -> sqlite3.Connection:
         db = sqlite3.connect(self._path, isolation_level=None, cached_statements=256, check_same_thread=False)
         try:
+            db.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             db.execute("PRAGMA journal_mode = WAL")
             db.execute(f"PRAGMA synchronous = {self._synchronous}")
             db.execute("PRAGMA wal_autocheckpoint = 500")
-            db.execute("PRAGMA busy_timeout = 5000")
+            # What is deleted is overwritten with zeros, on whatever build of SQLite.
+            db.execute("PRAGMA secure_delete = ON")
+            db.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
             prepare(db)
-            page_bytes = db.execute("PRAGMA page_size").fetchone()[0]
-            db.execute(f"PRAGMA max_page_count = {max(64, self._limits.max_bytes // page_bytes)}")
             last = db.execute("SELECT row, chain FROM documents ORDER BY row DESC LIMIT 1").fetchone()
             last = last or db.execute("SELECT row, chain FROM anchor").fetchone()
             lost = db.execute("SELECT COALESCE(MAX(row), 0) FROM lost").fetchone()[0]
             row, self._chain = last or (0, FIRST_LINK)
             self.last_row = max(row, lost)
             self._measure(db)
-        except sqlite3.Error:
+        except sqlite3.Error as error:
             db.close()
+            self.broken = is_damage(error)
             raise
-        self._db = db
+        self._db, self.broken = db, False
         return db
 
     def _drop(self) -> None:
@@ -237,6 +247,13 @@ class JournalStore:
         if db is not None:
             with suppress(sqlite3.Error):
                 db.close()
+
+    def _allow(self, db: sqlite3.Connection, *, documents: bool) -> None:
+        """How large the file may grow. Without the reserve a full journal could not be emptied: a key must be durable
+        before the report that it seals leaves.
+        """
+        pages = max(64, self._limits.max_bytes // _PAGE_BYTES)
+        db.execute(f"PRAGMA max_page_count = {pages if documents else pages + max(64, pages // 20)}")
 
     def _measure(self, db: sqlite3.Connection) -> None:
         pages = db.execute("PRAGMA page_count").fetchone()[0] - db.execute("PRAGMA freelist_count").fetchone()[0]
@@ -272,28 +289,6 @@ class JournalStore:
         if self._measured + self._since_measured + size <= limit * self._limits.max_bytes:
             return None
         return Unavailable(Code.JOURNAL_FULL, "the journal has no room for this source")
-
-
-def _leaving(db: sqlite3.Connection, state: RowState, before_ms: int, room: int) -> list[int]:
-    """Rows of that state whose bytes go, oldest first: those received before, and more until so many bytes are free."""
-    gone: list[int] = []
-    for row, received_ms, size in held(db, state, _TRIM_ROWS):
-        if received_ms >= before_ms and room <= 0:
-            break
-        gone.append(row)
-        room -= size
-    return gone
-
-
-def _locked(path: Path) -> int:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise Misconfigured(Code.CONFIGURATION_INVALID, f"{path} is in use by another intake process") from None
-    return handle
 
 
 def _ms(seconds: float) -> int:

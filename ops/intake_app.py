@@ -12,7 +12,7 @@ from connectors.holding import Holding
 from connectors.journal import Journal
 from connectors.kits.http import Listener, Pushed, bearer, hashed
 from connectors.kits.json import read_object
-from connectors.kits.problems import problem, problem_of
+from connectors.kits.problems import RETRY_AFTER, problem, problem_of
 from ops.commands import Answer, CommandDesk
 from ops.docs_page import docs_routes
 from ops.http import problem_routes
@@ -194,4 +194,5 @@ def _json(told: dict[str, Any]) -> web.Response:
 def _told(answer: Answer) -> web.Response:
     status, body = answer
     kind = "application/json" if status < 400 else "application/problem+json"
-    return web.Response(body=orjson.dumps(body), status=status, content_type=kind)
+    headers = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
+    return web.Response(body=orjson.dumps(body), status=status, content_type=kind, headers=headers)

@@ -35,7 +35,7 @@ def journal() -> None:
 @click.argument("files", metavar="[FILE]...", nargs=-1, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.pass_context
-def verify_command(context: click.Context, files: tuple[Path, ...], /, *, as_json: bool) -> None:
+def verify_command(context: click.Context, /, *, files: tuple[Path, ...], as_json: bool) -> None:
     """Check journals (default: all of this machine, also while they are written): chain, seals, ids, pages.
 
     Each damaged row is named; all others are still served. Exit status 1 when anything is damaged.

@@ -8,7 +8,7 @@ import pytest
 from connectors import journal_store
 from connectors.journal import Journal
 from connectors.journal_rows import Mark, RowState, Stored, Verdict
-from connectors.journal_store import Limits
+from connectors.journal_store import JournalStore, Limits
 from schemas.errors import Code
 from tests.connectors.journal_stage import KEY, entry, until_refused
 
@@ -125,3 +125,14 @@ async def test_a_journal_of_before_is_taken_up(tmp_path: Path) -> None:
     assert again._store.trim() == len(kept) - 10
     assert await again.verify() == []
     await again.close()
+
+
+async def test_a_full_journal_is_emptied_right_after_a_refusal(tmp_path: Path) -> None:
+    """A refused commit gives the file up; whoever makes room opens it anew, and does not wait for a caller to do so."""
+    journal, kept = await filled(tmp_path, [1000.0])
+    await journal.note(*(Mark(one.row, RowState.PUBLISHED) for one in kept))
+    await journal.close()
+    store = JournalStore(tmp_path / "j.db", KEY, journal.limits, clock=lambda: 1000.0)
+    store._drop()
+    assert store.trim() > 0
+    store.close()

@@ -1,7 +1,9 @@
 """Torn writes: a journal starts on a torn log, on a half-written page, and writes beside a damaged one."""
 
+import asyncio
 import random
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from connectors.contract import Document
 from connectors.journal import Journal
 from connectors.journal_rows import Mark, RowState, Stored
 from connectors.marking import kept_marks
+from schemas.errors import Code, Unavailable
 from tests.connectors.broker_double import FakeBroker
 from tests.connectors.damage_stage import PAGE, ROWS, filled, garble, leaf_with, of_row, published, set_aside
 from tests.connectors.intake_stage import node
@@ -107,7 +110,7 @@ async def test_a_mark_on_a_damaged_page_spoils_no_other(tmp_path: Path) -> None:
     garble(path, page)
     journal = Journal(path, KEY)
     await journal.start()
-    sound = rows[-1].row
+    sound = rows[-2].row
     with capture_logs() as logs:
         assert await kept_marks(journal, [Mark(named, RowState.PUBLISHED), Mark(sound, RowState.PUBLISHED)]) == []
     assert [line["row"] for line in logs if line["event"] == "journal_mark_not_kept"] == [named]
@@ -116,3 +119,27 @@ async def test_a_mark_on_a_damaged_page_spoils_no_other(tmp_path: Path) -> None:
     assert row.stored.state is RowState.PUBLISHED
     assert (await journal.append(entry("later"))).row == ROWS + 1
     await journal.close()
+
+
+async def test_a_page_torn_under_a_running_journal_ends_it(tmp_path: Path) -> None:
+    """Nothing is answered with yes any more, and the process is told to end: the next start goes on."""
+    path = tmp_path / "j.db"
+    await filled(path)
+    journal = Journal(path, KEY)
+    await journal.start()
+    await journal.append(entry("newest"))
+    db = sqlite3.connect(path)
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    garble(path, leaf_with(path, of_row(path, "chain", ROWS + 1)))
+    journal._store._drop()
+    with pytest.raises(Unavailable) as refused:
+        await journal.append(entry("later"))
+    assert refused.value.code is Code.JOURNAL_UNAVAILABLE
+    with pytest.raises(Unavailable):
+        await asyncio.wait_for(journal.failed(), 10)
+    await journal.close()
+    again = Journal(path, KEY)
+    await again.start()
+    assert (await again.append(entry("later"))).row == ROWS + 2
+    await again.close()

@@ -1,6 +1,6 @@
 """An intake role's web side over a fake broker: what `ops.roles.intake` composes, without Kafka."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,7 +50,11 @@ class IntakeNode:
 
 @asynccontextmanager
 async def intake_node(
-    folder: Path, broker: FakeBroker, accounts: tuple[Account, ...] = ACCOUNTS, limits: Limits | None = None
+    folder: Path,
+    broker: FakeBroker,
+    accounts: tuple[Account, ...] = ACCOUNTS,
+    limits: Limits | None = None,
+    more: Sequence[CprSettings] = (),
 ) -> AsyncIterator[IntakeNode]:
     """A node with a call centre (token, 64 KiB), another one, a desk with a token, and the commands' source."""
     journal = Journal(folder / "journal.db", KEY, limits)
@@ -68,6 +72,8 @@ async def intake_node(
     runner.add(CPR, CprSettings(name="other", token_sha256=hashed("another")))
     runner.add(DESK, DeskSettings(name="desk", token_sha256=hashed("desk-token")))
     runner.add(COMMANDS, CommandsSettings())
+    for one in more:
+        runner.add(CPR, one)
     await runner.start()
 
     async def accept(document: Document) -> Settled:
