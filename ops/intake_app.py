@@ -17,6 +17,7 @@ from ops.docs_page import docs_routes
 from ops.http import problem_routes
 from ops.settings_parts import Account
 from schemas.errors import Code, Denied, Rejected, SztabError
+from streams.lifecycle import RECONCILER
 
 LOCAL: Final = "local"
 """The actor's name where no accounts are configured and only this machine can ask."""
@@ -26,15 +27,22 @@ PAGE: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Who may use the commands API: an account's bearer token; without accounts everybody, who then is on loopback."""
+    """Who may use the commands API: an account's bearer token; without accounts everybody, who then is on loopback.
+
+    `reconciler_sha256` is the digest of the token that the installation's own reconciler has
+    (`ops.runtime.reconciler_token`); empty: it has none.
+    """
 
     accounts: Sequence[Account]
+    reconciler_sha256: str = ""
 
     def actor(self, request: web.Request, *roles: str) -> str:
         """The name of who asks, who has one of the roles. Denied(`unauthenticated` or `forbidden`) otherwise."""
+        given = hashed(bearer(request))
+        if self.reconciler_sha256 and hmac.compare_digest(given, self.reconciler_sha256) and "operator" in roles:
+            return RECONCILER
         if not self.accounts:
             return LOCAL
-        given = hashed(bearer(request))
         found = [one for one in self.accounts if hmac.compare_digest(given, one.token_sha256)]
         if not found:
             raise Denied(Code.UNAUTHENTICATED, "an account's bearer token is needed")

@@ -16,6 +16,7 @@ import orjson
 
 from ops.settings import Settings
 from schemas.errors import Code, Misconfigured, Unavailable
+from schemas.privacy import derive, installation_key
 
 FOLDERS: Final = ("journal", "keys", "log", "run", "console")
 KEY_FILE: Final = "installation.key"
@@ -56,6 +57,11 @@ def prepare(settings: Settings) -> Path:
 def key_file(settings: Settings) -> Path:
     """File of the installation's key (`schemas.privacy.installation_key` makes and reads it)."""
     return settings.data_dir / "keys" / KEY_FILE
+
+
+def reconciler_token(settings: Settings) -> str:
+    """By which the intake knows our own reconciler: whoever can read the installation's key has it."""
+    return derive(installation_key(key_file(settings)), "reconciler").hex()
 
 
 def journal_file(settings: Settings) -> Path:

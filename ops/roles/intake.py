@@ -17,7 +17,7 @@ from connectors.identity import Identity
 from connectors.journal import Journal
 from connectors.journal_store import Limits
 from connectors.keys import ThreadKeys
-from connectors.kits.http import Listener, Pushed, check_reach
+from connectors.kits.http import Listener, Pushed, check_reach, hashed
 from connectors.runner import Runner, push_feeds
 from ops import kafka, runtime
 from ops.commands import FOLLOWED, CommandDesk, Outcomes
@@ -49,7 +49,7 @@ async def run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         runner = await stack.enter_async_context(running(settings, metrics))
         desk = CommandDesk(_commands(runner), runner.identity.command_id, outcomes)
-        gate = Gate(settings.accounts)
+        gate = Gate(settings.accounts, hashed(runtime.reconciler_token(settings)))
         pushed = listener(runner, gate)
         check_reach(settings.intake.host, pushed.sources)
         following = asyncio.create_task(_follow(settings, outcomes), name="follow facts")
