@@ -218,13 +218,8 @@ async def _aside(topic: _Whole) -> tuple[list[AsideRow], int]:
 async def _journals(where: Where) -> dict[str, Journal | None]:
     """Every intake node's: of this machine by its file, whether the node runs or not, the others by HTTP."""
     files = runtime.journals(where.node, where.journal_file)
-    names = set(files)
-    async for one, _ in _records(where.cluster, FEEDS):
-        if one.value is not None and (node := orjson.loads(one.value).get("node")):
-            names.add(str(node))
-    names = (names | set(where.others)) - set(where.gone)
     found: dict[str, Journal | None] = {}
-    for name in sorted(names):
+    for name in sorted(await nodes(where)):
         if name in where.others:
             found[name] = await _asked(where.others[name])
         elif name in files:
@@ -232,6 +227,15 @@ async def _journals(where: Where) -> dict[str, Journal | None]:
         else:
             found[name] = None
     return found
+
+
+async def nodes(where: Where) -> set[str]:
+    """The names of the intake nodes: with a journal here, named by address, or heard of through their feeds."""
+    names = set(runtime.journals(where.node, where.journal_file)) | set(where.others)
+    async for one, _ in _records(where.cluster, FEEDS):
+        if one.value is not None and (node := orjson.loads(one.value).get("node")):
+            names.add(str(node))
+    return names - set(where.gone)
 
 
 def _from_file(path: Path) -> Journal | None:
@@ -246,7 +250,7 @@ def _from_file(path: Path) -> Journal | None:
         while page := reader.ids(after, PAGE):
             if not rows and page[0].row > 1:
                 since_ms = page[0].received_ms
-            rows += [_row(one.document_id, one.state.name, one.received_ms, one.reports) for one in page]
+            rows += [row_of(one.document_id, one.state.name, one.received_ms, one.reports) for one in page]
             after = page[-1].row
         if not rows and reader.last_row():
             since_ms = read_ms
@@ -275,7 +279,7 @@ async def _asked(url: str) -> Journal | None:
                 if not rows and told["rows"] and told["rows"][0]["row"] > 1:
                     since_ms = told["rows"][0]["received_ms"]
                 rows += [
-                    _row(one["document_id"], one["state"], one["received_ms"], one["reports"]) for one in told["rows"]
+                    row_of(one["document_id"], one["state"], one["received_ms"], one["reports"]) for one in told["rows"]
                 ]
                 if not rows and told["last_row"]:
                     since_ms = read_ms
@@ -286,7 +290,7 @@ async def _asked(url: str) -> Journal | None:
         return None
 
 
-def _row(document_id: str, state: str, received_ms: int, became: Iterable[Iterable[str]]) -> Row:
+def row_of(document_id: str, state: str, received_ms: int, became: Iterable[Iterable[str]]) -> Row:
     """A row from what it became: pairs of id and payload kind."""
     pairs = [(str(name), str(kind)) for name, kind in became]
     return Row(

@@ -13,6 +13,7 @@ from schemas.command import Command, ReferenceActivated, Tick
 from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, RoutingDecided
 from schemas.feed import Alarm, FeedStatus, Figure
 from schemas.incident import Fact, IncidentSummary
+from schemas.ledger import LedgerTold, ReconcilerActed
 from schemas.model import Message, Privacy
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
 from schemas.privacy import WrappedKey
@@ -50,6 +51,7 @@ FEEDS, FIGURES, RECEIPTS, QUARANTINE, AUDIT, KEYS = (
     "audit.log",
     "keys.current",
 )
+ACTS, LEDGER_NOW = "ledger.acts", "ledger.current"
 LANES: Final = ("urgent", "routine")
 
 
@@ -155,7 +157,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
     _now(INCIDENTS_NOW, "incident", IncidentSummary, ("incidents",), ("console", "intake"), Privacy.SENSITIVE),
     _now(NOTICES_NOW, "notice", Notice, ("incidents",), ("console",), Privacy.PUBLIC),
     _now(UNITS_NOW, "unit", Unit, (), ()),  # nobody tells the states of units yet
-    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver"), ("console", "tally")),
+    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver", "ledger"), ("console", "tally")),
     Topic(
         FEEDS,
         "feed, node",
@@ -207,6 +209,26 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (),  # kept for whoever examines an installation; no part of ours reads it
         Privacy.OPERATIONAL,
         _AUDIT,
+    ),
+    Topic(
+        ACTS,
+        "what it was done for",
+        (ReconcilerActed,),
+        1,
+        ("ledger",),
+        ("ledger", "trace"),
+        Privacy.OPERATIONAL,
+        _HISTORY,
+    ),
+    Topic(
+        LEDGER_NOW,
+        "ledger",
+        (LedgerTold,),
+        1,
+        ("ledger",),
+        ("console",),
+        Privacy.OPERATIONAL,
+        compacted=True,
     ),
     _now(KEYS, "key id", WrappedKey, ("intake",), (), Privacy.PERSONAL),  # nobody opens a sealed value yet
 )
