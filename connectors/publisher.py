@@ -117,6 +117,17 @@ class Publisher:
         elif prepared.row > self._taken:
             self._behind.set()
 
+    def again(self, row: JournalRow) -> bool:
+        """Bring a row once more to the broker, behind its threads' others. False when there is no room just now."""
+        number = row.stored.row
+        if number > self._taken or number in self._window:
+            return True
+        if not self._window.room():
+            return False
+        self._window.admit(replace(self._prepare(row), received_ms=round(time.time() * 1000)))
+        self._launch(number)
+        return True
+
     def has(self, row: int) -> bool:
         """Whether the broker has the row, by what this process knows."""
         return row <= self._taken and row not in self._window

@@ -127,6 +127,14 @@ class Runner:
         self._metrics.answered(held, time.monotonic() - started)
         return settled
 
+    async def publish_again(self, document_id: str) -> None:
+        """Bring a document to the broker once more. Rejected(`unknown-here`) without it or its bytes; Unavailable."""
+        row = await self.journal.document(document_id)
+        if row is None or row.body is None:
+            raise Rejected(Code.UNKNOWN_HERE, "this node has no such document, or its bytes no more")
+        if not self.publisher.again(row):
+            raise Unavailable(Code.OVERLOADED, "too much waits for the broker")
+
     async def append(self, feed: Feed, documents: Sequence[Document]) -> list[Stored | SztabError]:
         """Make documents of a pulled source durable, in order; after the first refused one all are."""
         return await self._append(feed, documents)

@@ -1,7 +1,7 @@
 """The web application of the intake: documents of push sources, receipts, commands, and the journal's ids."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -68,13 +68,15 @@ class IntakeApi:
     desk: CommandDesk
     journal: Journal
     gate: Gate
+    publish_again: Callable[[str], Awaitable[None]]
 
     def routes(self) -> list[web.RouteDef]:
-        """Commands, what became of them, and the journal's ids."""
+        """Commands, what became of them, the journal's ids, and publishing a document once more."""
         return [
             web.post("/v1/incidents/{id}/commands", self._ask),
             web.get("/v1/commands/{id}", self._later),
             web.get("/v1/journal/ids", self._ids),
+            web.post("/v1/journal/documents/{id}/publish", self._publish),
         ]
 
     async def _ask(self, request: web.Request) -> web.Response:
@@ -116,6 +118,15 @@ class IntakeApi:
             "last_row": self.journal.last_row,
         }
         return web.Response(body=orjson.dumps(told), content_type="application/json")
+
+    async def _publish(self, request: web.Request) -> web.Response:
+        """Bring a document that was published once more to the broker: the ledger misses what it became."""
+        try:
+            self.gate.actor(request, "operator")
+            await self.publish_again(request.match_info["id"])
+        except SztabError as error:
+            return problem_of(error)
+        return web.json_response({"document_id": request.match_info["id"]}, status=202)
 
 
 def build_app(listener: Listener, api: IntakeApi) -> web.Application:

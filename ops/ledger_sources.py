@@ -217,8 +217,7 @@ async def _aside(topic: _Whole) -> tuple[list[AsideRow], int]:
 
 async def _journals(where: Where) -> dict[str, Journal | None]:
     """Every intake node's: of this machine by its file, whether the node runs or not, the others by HTTP."""
-    files = runtime.journals(where.node, where.journal_file)
-    found: dict[str, Journal | None] = {}
+    files, found = runtime.journals(where.node, where.journal_file), dict[str, Journal | None]()
     for name in sorted(await nodes(where)):
         if name in where.others:
             found[name] = await _asked(where.others[name])
@@ -230,7 +229,7 @@ async def _journals(where: Where) -> dict[str, Journal | None]:
 
 
 async def nodes(where: Where) -> set[str]:
-    """The names of the intake nodes: with a journal here, named by address, or heard of through their feeds."""
+    """The intake nodes: with a journal here, named by address, or heard of through their feeds."""
     names = set(runtime.journals(where.node, where.journal_file)) | set(where.others)
     async for one, _ in _records(where.cluster, FEEDS):
         if one.value is not None and (node := orjson.loads(one.value).get("node")):

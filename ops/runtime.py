@@ -3,6 +3,7 @@
 data_dir/journal/   the intake's journal        data_dir/broker/   the embedded broker
 data_dir/keys/      the installation's key      data_dir/run/      who runs here, and at which address
 data_dir/log/       logs of supervised roles    data_dir/console/  what the console keeps
+data_dir/ledger/    the ledger's projection
 """
 
 import os
@@ -57,6 +58,11 @@ def prepare(settings: Settings) -> Path:
 def key_file(settings: Settings) -> Path:
     """File of the installation's key (`schemas.privacy.installation_key` makes and reads it)."""
     return settings.data_dir / "keys" / KEY_FILE
+
+
+def ledger_file(settings: Settings) -> Path:
+    """File of the ledger's projection."""
+    return settings.data_dir / "ledger" / "ledger.db"
 
 
 def reconciler_token(settings: Settings) -> str:

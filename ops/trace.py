@@ -12,7 +12,7 @@ from ops.reading import Cluster, Reading
 from ops.settings import Settings
 from ops.trail import Trail, ids
 from schemas.errors import Unavailable
-from schemas.topics import DECISIONS, FACTS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
+from schemas.topics import ACTS, DECISIONS, FACTS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
 
 PAGE: Final = 5_000
 EARLIER_MS: Final = 60_000
@@ -36,7 +36,7 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
     await _taken(trail, cluster, [FACTS], since)
     if not trail.facts and not rows:
         await _from_delivery(trail, cluster, outboxes)
-    for topics in ([DECISIONS], [*outboxes, RECEIPTS, QUARANTINE], [*INTAKE, LOG]):
+    for topics in ([DECISIONS], [*outboxes, RECEIPTS, QUARANTINE, ACTS], [*INTAKE, LOG]):
         await _taken(trail, cluster, topics, since)
     found = rows or await asyncio.to_thread(_rows, files, trail.documents | trail.reports | trail.causes)
     return trail.told([_shown(row, node) for node, row in found])

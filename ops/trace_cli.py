@@ -6,6 +6,7 @@ import click
 import orjson
 
 from ops.invocation import run, settings_of
+from ops.ledger_shown import acts
 from ops.trace import traced
 
 
@@ -51,6 +52,7 @@ def show(told: dict[str, Any]) -> None:
         click.echo(
             f"{one.get('set_aside_at', '')}  set aside at {one['stage']}: {one['code']} {one.get('at', '')}".rstrip()
         )
+    acts(told["acts"])
 
 
 def _link(one: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from schemas.envelope import Received, legible
-from schemas.topics import AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
+from schemas.topics import ACTS, AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
 
 MOST_RECORDS: Final = 2_000
 """Shown of one id; an incident of thousands of reports is cut, and says so."""
@@ -43,6 +43,7 @@ class Trail:
     decisions: list[dict[str, Any]] = field(default_factory=list)
     receipts: list[dict[str, Any]] = field(default_factory=list)
     aside: list[dict[str, Any]] = field(default_factory=list)
+    acts: list[dict[str, Any]] = field(default_factory=list)
     cut: bool = False
     only: str | None = None
     """A delivery id: of a fact's deliveries only this one is meant."""
@@ -60,6 +61,8 @@ class Trail:
             self._receipt(told, orjson.loads(one.value))
         elif topic == QUARANTINE:
             self.aside.append(without_record(orjson.loads(one.value)))
+        elif topic == ACTS:
+            self.acts.append(orjson.loads(one.value))
         self._learn(topic, told)
         place = {"topic": topic, "partition": one.partition, "offset": one.offset}
         at = datetime.fromtimestamp(one.timestamp / 1000, UTC).isoformat()
@@ -138,6 +141,7 @@ class Trail:
             "decisions": self.decisions,
             "deliveries": self.receipts,
             "quarantine": self.aside,
+            "acts": self.acts,
             "cut": self.cut,
         }
 

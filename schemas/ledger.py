@@ -66,7 +66,7 @@ class LedgerTold(Message):
     delivered: Annotated[int, about("Of these delivered.", Privacy.OPERATIONAL, "pairs", ge=0)] = 0
     quarantined: Annotated[int, about("Of these set aside.", Privacy.OPERATIONAL, "pairs", ge=0)] = 0
     in_flight: Annotated[int, about("Of these on their way.", Privacy.OPERATIONAL, "pairs", ge=0)] = 0
-    missing: Annotated[dict[str, int], about("What is missing where: how many.", Privacy.OPERATIONAL)] = {}
+    missing: Annotated[dict[str, int], about("What is missing where: how many.", Privacy.OPERATIONAL, "ids")] = {}
     missing_ids: Annotated[dict[str, tuple[str, ...]], about("The first of them.", Privacy.OPERATIONAL)] = {}
     overdue_count: Annotated[int, about("Deliveries past their deadline.", Privacy.OPERATIONAL, "deliveries", ge=0)] = 0
     overdue: Annotated[tuple[OverdueDelivery, ...], about("The first of them.", Privacy.OPERATIONAL)] = ()

@@ -220,16 +220,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         Privacy.OPERATIONAL,
         _HISTORY,
     ),
-    Topic(
-        LEDGER_NOW,
-        "ledger",
-        (LedgerTold,),
-        1,
-        ("ledger",),
-        ("console",),
-        Privacy.OPERATIONAL,
-        compacted=True,
-    ),
+    _now(LEDGER_NOW, "ledger", LedgerTold, ("ledger",), ("console",)),
     _now(KEYS, "key id", WrappedKey, ("intake",), (), Privacy.PERSONAL),  # nobody opens a sealed value yet
 )
 

@@ -24,6 +24,7 @@ from ops.bookkeeping.judging import Read, Verdict
 from ops.bookkeeping.store import Saving, Store, offsets_of
 from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE
 from ops.ledger_sources import Where
+from schemas.ledger import ReconcilerActed
 from schemas.topics import ACTS, DECISIONS, FACTS, QUARANTINE, RECEIPTS
 
 FLUSH_SECONDS: Final = 5.0
@@ -58,8 +59,8 @@ class Keeper:
 
     def __post_init__(self) -> None:
         self.horizons = Horizons(self.where.cluster)
-        self.acts: dict[str, dict[str, Any]] = {}
-        """What the reconciler did about what is still open, by the id of the act."""
+        self.acts: dict[str, ReconcilerActed] = {}
+        """What the reconciler did, by the id of the act."""
         self._topics: Topics | None = None
         self._forget()
 
@@ -75,6 +76,7 @@ class Keeper:
         self._waiting: dict[str, Part] = {}
         self._aside: dict[str, Any] = {}
         self._acts: dict[str, Any] = {}
+        self._beside: dict[str, Any] = {}
         self._saved_at = self._pruned_at = time.monotonic()
         self._looked_ms = 0
 
@@ -89,7 +91,7 @@ class Keeper:
             self._totals, self.since_ms = Counter(told["totals"]), told["since_ms"]
             self._journals = Journals(self.where, self.token, told["journals"])
             self.store.load(self.book, _now_ms())
-            self.acts = {one["act_id"]: one for one in self.store.acts()}
+            self.acts = {one["act_id"]: ReconcilerActed.model_validate(one) for one in self.store.acts()}
         topics = Topics(self.where.cluster, self._offsets, self._firsts)
         try:
             await topics.start()
@@ -165,6 +167,18 @@ class Keeper:
         )
         return judging.judge(components(self.book), self.book.aside, read, self._totals, STUCK_MS)
 
+    def nodes(self) -> list[str]:
+        """The intake nodes that are known."""
+        return sorted(self._journals.tails)
+
+    def acted(self, act: ReconcilerActed) -> None:
+        """The reconciler did this: it counts at once, not only when its record is read."""
+        self.acts[act.act_id] = act
+
+    def remember(self, **told: Any) -> None:
+        """Keep something beside the account, with the next transaction."""
+        self._beside |= told
+
     def since(self) -> judging.Since:
         """From when on each topic is whole."""
         names = (("facts_since_ms", FACTS), ("decisions_since_ms", DECISIONS), ("aside_since_ms", QUARANTINE))
@@ -194,6 +208,7 @@ class Keeper:
             "journals": self._journals.kept(),
             "totals": dict(self._totals),
             "since_ms": self.since_ms,
+            **self._beside,
         }
         self.store.save(self.book, Saving(told, self._settled, self._aside, self._acts), _now_ms())
         self.book.touched.clear()
@@ -226,7 +241,7 @@ class Keeper:
                 self._looked_ms = 0  # whose news it is cannot be told from here: everything is looked at again
         self._aside |= taken.aside
         self._acts |= taken.acts
-        self.acts |= {act: told for act, (_, _, told) in taken.acts.items()}
+        self.acts |= {act: ReconcilerActed.model_validate(told) for act, (_, _, told) in taken.acts.items()}
         if taken.facts or taken.decisions or taken.receipts:
             self._add(taken)
 

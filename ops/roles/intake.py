@@ -56,7 +56,7 @@ async def run(settings: Settings) -> None:
         stack.push_async_callback(_ended, following)
         leaving = asyncio.create_task(withdraw(lambda: kafka.cluster(settings), runner), name="feeds withdrawn")
         stack.push_async_callback(_ended, leaving)
-        app = build_app(pushed, IntakeApi(desk, runner.journal, gate))
+        app = build_app(pushed, IntakeApi(desk, runner.journal, gate, runner.publish_again))
         url = await stack.enter_async_context(served(app, settings.intake.host, settings.intake.port))
 
         async def ready() -> Readiness:

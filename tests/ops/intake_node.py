@@ -74,7 +74,7 @@ async def intake_node(
         return await runner.accept("commands", document)
 
     outcomes, gate = Outcomes(), Gate(accounts, hashed(RECONCILER))
-    api = IntakeApi(CommandDesk(accept, runner.identity.command_id, outcomes), journal, gate)
+    api = IntakeApi(CommandDesk(accept, runner.identity.command_id, outcomes), journal, gate, runner.publish_again)
     try:
         async with (
             served(build_app(listener(runner, gate), api), "127.0.0.1", 0) as url,

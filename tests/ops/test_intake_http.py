@@ -17,7 +17,7 @@ from connectors.kits.http import Pushed, check_reach
 from connectors.kits.inflating import inflated
 from schemas.errors import Code, Misconfigured, Rejected
 from tests.connectors.broker_double import FakeBroker
-from tests.ops.intake_node import OFFICER, OPERATOR, RECONCILER, TOKEN, IntakeNode, intake_node
+from tests.ops.intake_node import OFFICER, OPERATOR, TOKEN, IntakeNode, intake_node
 from tests.waiting import until
 
 Answer = tuple[int, dict[str, Any], dict[str, str]]
@@ -286,26 +286,6 @@ async def test_ids_for_the_ledger(node: IntakeNode) -> None:
     assert (second["next"], second["last_row"]) == (None, 3)
     async with node.client.get(f"{node.url}/v1/journal/ids", headers={"Authorization": f"Bearer {OFFICER}"}) as answer:
         assert answer.status == 403
-
-
-async def test_the_installations_own_reconciler_is_known(node: IntakeNode) -> None:
-    """Its token comes from the installation's key, not from an account: an operator by the name of its own, no more."""
-    url, headers = f"{node.url}/v1/incidents/i-1/commands", {"Authorization": f"Bearer {RECONCILER}"}
-    body = {"verb": "redeliver", "unit": "kmp-kalisz", "idempotency_key": "k", "delivery_id": "d-1"}
-    async with node.client.post(url, json=body, headers=headers) as answer:
-        assert answer.status == 202
-    (row,) = await node.runner.journal.ids(0, 10)
-    kept = await node.runner.journal.document(row.document_id)
-    assert kept is not None
-    assert kept.body is not None
-    assert orjson.loads(kept.body)["actor"] == "reconciler"
-    async with node.client.get(f"{node.url}/v1/journal/ids", headers=headers) as answer:
-        assert answer.status == 200
-    for wrong in ("", "reconciler"):
-        async with node.client.get(
-            f"{node.url}/v1/journal/ids", headers={"Authorization": f"Bearer {wrong}"}
-        ) as answer:
-            assert answer.status == 401
 
 
 async def test_the_same_bytes_sent_rightly_are_taken(node: IntakeNode) -> None:
