@@ -119,13 +119,11 @@ class Publisher:
 
     def again(self, row: JournalRow) -> bool:
         """Bring a row once more to the broker, behind its threads' others. False when there is no room just now."""
-        number = row.stored.row
-        if number > self._taken or number in self._window:
-            return True
-        if not self._window.room():
-            return False
-        self._window.admit(replace(self._prepare(row), received_ms=round(time.time() * 1000)))
-        self._launch(number)
+        if (number := row.stored.row) <= self._taken and number not in self._window:
+            if not self._window.room():
+                return False
+            self._window.admit(replace(self._prepare(row), received_ms=round(time.time() * 1000)))
+            self._launch(number)
         return True
 
     def has(self, row: int) -> bool:

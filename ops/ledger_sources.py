@@ -176,17 +176,16 @@ async def _decisions(topic: _Whole) -> tuple[dict[str, DecisionRow], int]:
     async for one, told in topic.records():
         if "factid" not in told:
             continue
-        value = orjson.loads(one.value)
-        deadline = value.get("deadline_at")
-        found[told["factid"]] = DecisionRow(
-            told.get("kind", ""),
-            told.get("reportid"),
-            tuple(value["rules"]),
-            value["deliveries"],
-            round(datetime.fromisoformat(deadline).timestamp() * 1000) if deadline else None,
-            one.timestamp,
-        )
+        found[told["factid"]] = decision_row(told, one.value, one.timestamp)
     return found, topic.since_ms()
+
+
+def decision_row(told: Mapping[str, str], value: bytes, at_ms: int) -> DecisionRow:
+    """A record of `routing.decisions`, opened."""
+    body = orjson.loads(value)
+    until, rules = body.get("deadline_at"), tuple(body["rules"])
+    deadline_ms = round(datetime.fromisoformat(until).timestamp() * 1000) if until else None
+    return DecisionRow(told.get("kind", ""), told.get("reportid"), rules, body["deliveries"], deadline_ms, at_ms)
 
 
 async def _receipts(cluster: Cluster) -> dict[str, tuple[frozenset[str], int]]:

@@ -8,7 +8,6 @@ records come with one answer.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final
 
 import orjson
@@ -16,7 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ops.bookkeeping.book import Part, Receipt
-from ops.ledger_rows import AsideRow, DecisionRow, FactRow
+from ops.ledger_rows import AsideRow, FactRow
+from ops.ledger_sources import decision_row
 from ops.reading import STALL_SECONDS, Cluster
 from schemas.envelope import Received, text
 from schemas.errors import Code, Rejected, Unavailable
@@ -193,20 +193,6 @@ def _decisions(taken: Taken, records: list[Any]) -> None:
         told = _told(one.headers)
         if "factid" in told:
             taken.decisions[told["factid"]] = decision_row(told, one.value, one.timestamp)
-
-
-def decision_row(told: Mapping[str, str], value: bytes, at_ms: int) -> DecisionRow:
-    """A record of `routing.decisions`, opened."""
-    body = orjson.loads(value)
-    deadline = body.get("deadline_at")
-    return DecisionRow(
-        told.get("kind", ""),
-        told.get("reportid"),
-        tuple(body["rules"]),
-        body["deliveries"],
-        round(datetime.fromisoformat(deadline).timestamp() * 1000) if deadline else None,
-        at_ms,
-    )
 
 
 def _receipts(taken: Taken, records: list[Any]) -> None:

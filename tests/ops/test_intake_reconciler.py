@@ -49,7 +49,7 @@ async def publish(node: IntakeNode, document: str, token: str = RECONCILER) -> i
 
 
 async def test_a_published_document_goes_to_the_broker_once_more(node: IntakeNode) -> None:
-    """The same records with the same ids, by the one publisher; the journal's row is as it was."""
+    """The same report under the same ids, by the one publisher; the journal's row is as it was."""
     url, headers = f"{node.url}/v1/sources/cpr/documents", {"Authorization": f"Bearer {TOKEN}"}
     async with node.client.post(
         url, data=CprLab().form(), headers={**headers, "Content-Type": "application/json"}
@@ -60,7 +60,9 @@ async def test_a_published_document_goes_to_the_broker_once_more(node: IntakeNod
     assert await publish(node, document) == 202
     await until(lambda: len([one for one in node.broker.kept if one.topic.endswith(EMERGENCY)]) == 2)
     again = [one for one in node.broker.kept if one.topic.endswith(EMERGENCY)][1]
-    assert (again.key, again.value, again.headers) == (sent[0].key, sent[0].value, sent[0].headers)
+    assert (again.key, again.headers) == (sent[0].key, sent[0].headers)
+    first, second = sent[0].message().model_dump(), again.message().model_dump()
+    assert {name for name in first if first[name] != second[name]} <= {"told"}, "what is sealed has a nonce of its own"
     row = await node.runner.journal.document(document)
     assert row is not None
     assert row.stored.state is RowState.PUBLISHED
