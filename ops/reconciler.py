@@ -52,7 +52,9 @@ class Reconciler:
     def choose(self, verdict: Verdict, book: Part, acts: Iterable[ReconcilerActed]) -> list[Act]:
         """What to do now. `acts` are those on record; what is done is recorded before this is asked again."""
         now_ms = verdict.at_ms
-        missing = {one: what for what, ids in verdict.ledger.missing.items() for one in ids}
+        # Deliveries first: what is published again may lead to newer ones, by which they would be superseded.
+        named = sorted(verdict.ledger.missing.items(), key=lambda one: one[0] in PUBLISHED_AGAIN)
+        missing = {one: what for what, ids in named for one in ids}
         before = self._missed
         self._missed = {one: before.get(one, now_ms) for one in missing}
         done = _by_subject(acts)
