@@ -41,20 +41,22 @@ class Part:
 
     def names(self) -> Iterator[str]:
         """Every id by which something later may speak of it."""
-        for document, placed in self.rows.items():
-            yield document
-            yield from placed.row.reports
-            yield from placed.row.commands
-        for fact_id, fact in self.facts.items():
-            yield fact_id
-            if fact.report_id is not None and fact.kind in REPORT_KINDS:
-                yield fact.report_id
-            elif fact.cause_id is not None:
-                yield fact.cause_id
-        for fact_id, decision in self.decisions.items():
-            yield fact_id
-            yield from decision.deliveries.values()
-        yield from self.receipts
+        for one in {*self.rows, *self.facts, *self.decisions, *self.receipts}:
+            yield from self.names_of(one)
+
+    def names_of(self, one: str) -> Iterator[str]:
+        """The ids that a document, fact or delivery names: what names one of them, too, belongs to it."""
+        yield one
+        if one in self.rows:
+            row = self.rows[one].row
+            yield from row.reports
+            yield from row.commands
+        if one in self.facts:
+            fact = self.facts[one]
+            told = fact.report_id if fact.kind in REPORT_KINDS else None
+            yield from (name for name in (told or fact.cause_id, fact.document_id) if name)
+        if one in self.decisions:
+            yield from self.decisions[one].deliveries.values()
 
     def data(self) -> list[Any]:
         """For JSON; `Part.of` reads it."""
@@ -105,15 +107,20 @@ class Aside:
 
 
 class Book(Part):
-    """Everything that is open. `add` takes what was read; `touched` are ids to be looked at and saved."""
+    """Everything that is open. `add` takes what was read; `touched` is to be saved, `fresh` to be looked at."""
 
     def __init__(self) -> None:
         super().__init__()
         self.aside: Final = Aside()
-        self.known: Final[set[str]] = set()
-        """The names of everything open."""
         self.news: Final[dict[str, int]] = {}
+        """When the last was learnt of each document, fact and delivery (epoch ms)."""
         self.touched: Final[set[str]] = set()
+        self.fresh: Final[set[str]] = set()
+        self._by: Final[dict[str, set[str]]] = {}
+
+    def __contains__(self, name: str) -> bool:
+        """Whether something open names it."""
+        return name in self._by
 
     def add(self, part: Part, now_ms: int) -> None:
         """Take in what was read, at this time."""
@@ -122,78 +129,71 @@ class Book(Part):
         for delivery, (kinds, at_ms) in part.receipts.items():
             before, first_ms = self.receipts.get(delivery, (frozenset[str](), at_ms))
             part.receipts[delivery] = (kinds | before, min(at_ms, first_ms))
-        self.rows.update(part.rows)
-        self.facts.update(part.facts)
-        self.decisions.update(part.decisions)
-        self.receipts.update(part.receipts)
-        self.known.update(part.names())
-        ids = {*part.rows, *part.facts, *part.decisions, *part.receipts}
-        self.touched.update(ids)
-        self.news.update(dict.fromkeys(ids, now_ms))
+        for mine, its in self._with(part):
+            mine.update(its)
+        for one in {*part.rows, *part.facts, *part.decisions, *part.receipts}:
+            self.news[one] = now_ms
+            self.touched.add(one)
+            self.fresh.add(one)
+            for name in self.names_of(one):
+                self._by.setdefault(name, set()).add(one)
 
     def remove(self, part: Part) -> None:
         """A settled component leaves."""
-        for mine, its in (
+        for one in {*part.rows, *part.facts, *part.decisions, *part.receipts}:
+            for name in self.names_of(one):
+                naming = self._by.get(name, set())
+                naming.discard(one)
+                if not naming:
+                    self._by.pop(name, None)
+            self.news.pop(one, None)
+            self.touched.discard(one)
+            self.fresh.discard(one)
+        for mine, its in self._with(part):
+            for name in its:
+                mine.pop(name, None)
+
+    def set_aside(self, item: str, row: AsideRow) -> None:
+        """A record of `quarantine`: what it names is to be looked at again."""
+        self.aside.add(item, row)
+        for name in row[1:]:
+            self.fresh.update(self._by.get(name, ()) if name else ())
+
+    def component(self, one: str) -> Part:
+        """Everything that belongs to a document, fact or delivery."""
+        part, queue, seen = Part(), [one], {one}
+        while queue:
+            one = queue.pop()
+            part.news_ms = max(part.news_ms, self.news.get(one, 0))
+            for mine, its in self._with(part):
+                if one in mine:
+                    its[one] = mine[one]
+            for name in self.names_of(one):
+                more = self._by[name] - seen
+                seen |= more
+                queue += more
+        return part
+
+    def naming(self, name: str) -> Part:
+        """The component that names an id. KeyError when nothing open does."""
+        return self.component(next(iter(self._by[name])))
+
+    def components(self, ones: Iterable[str] | None = None) -> Iterator[Part]:
+        """Everything open, or what belongs to these, taken apart into what must be judged together."""
+        seen: set[str] = set()
+        for one in list(self.news if ones is None else ones):
+            if one not in seen and one in self.news:
+                part = self.component(one)
+                seen.update(part.rows, part.facts, part.decisions, part.receipts)
+                yield part
+
+    def _with(self, part: Part) -> tuple[tuple[dict[str, Any], dict[str, Any]], ...]:
+        return (
             (self.rows, part.rows),
             (self.facts, part.facts),
             (self.decisions, part.decisions),
             (self.receipts, part.receipts),
-        ):
-            for name in its:
-                mine.pop(name, None)
-                self.news.pop(name, None)
-                self.touched.discard(name)
-        self.known.difference_update(part.names())
-
-
-def components(book: Book) -> list[Part]:
-    """Everything open, taken apart into what must be judged together."""
-    ties = _Ties()
-    for document, one in book.rows.items():
-        ties.tie(document, *one.row.reports, *one.row.commands)
-    accepted = {report for one in book.rows.values() for report in one.row.reports}
-    commands = {command for one in book.rows.values() for command in one.row.commands}
-    for fact_id, fact in book.facts.items():
-        if fact.report_id is not None and fact.kind in REPORT_KINDS:
-            ties.tie(fact.report_id, fact_id)
-            if fact.report_id not in accepted and fact.document_id in book.rows:
-                ties.tie(fact.document_id, fact_id)  # its row is not marked yet
-        elif fact.cause_id in commands:
-            ties.tie(fact.cause_id, fact_id)
-    for fact_id, told in book.decisions.items():
-        ties.tie(fact_id, *told.deliveries.values())
-    found: defaultdict[str, Part] = defaultdict(Part)
-    for name, row in book.rows.items():
-        found[ties.root(name)].rows[name] = row
-    for name, fact in book.facts.items():
-        found[ties.root(name)].facts[name] = fact
-    for name, told in book.decisions.items():
-        found[ties.root(name)].decisions[name] = told
-    for name, receipt in book.receipts.items():
-        found[ties.root(name)].receipts[name] = receipt
-    for name, at_ms in book.news.items():
-        part = found[ties.root(name)]
-        part.news_ms = max(part.news_ms, at_ms)
-    return list(found.values())
-
-
-class _Ties:
-    """Sets of names that grow together (union and find)."""
-
-    def __init__(self) -> None:
-        self._above: dict[str, str] = {}
-
-    def root(self, name: str) -> str:
-        above = self._above
-        while (up := above.get(name, name)) != name:
-            above[name] = above.get(up, up)
-            name = up
-        return name
-
-    def tie(self, first: str, *others: str) -> None:
-        root = self.root(first)
-        for one in others:
-            self._above[self.root(one)] = root
+        )
 
 
 def sources(parts: Iterable[Part], aside: Aside, journals: Mapping[str, Journal | None], **times: Any) -> Sources:

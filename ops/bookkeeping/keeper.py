@@ -16,7 +16,7 @@ from typing import Any, Final
 import structlog
 
 from ops.bookkeeping import judging
-from ops.bookkeeping.book import Book, Part, components
+from ops.bookkeeping.book import Book, Part
 from ops.bookkeeping.following import BehindError, Deadline, Offsets, Taken, Topics
 from ops.bookkeeping.horizons import Horizons
 from ops.bookkeeping.journals import Journals
@@ -78,7 +78,6 @@ class Keeper:
         self._acts: dict[str, Any] = {}
         self._beside: dict[str, Any] = {}
         self._saved_at = self._pruned_at = time.monotonic()
-        self._looked_ms = 0
 
     async def open(self) -> None:
         """Take up what was saved; what is not there, or does not fit the topics, is built anew. Unavailable: later."""
@@ -165,7 +164,7 @@ class Keeper:
             facts_ms=facts_ms,
             decisions_ms=decisions_ms,
         )
-        return judging.judge(components(self.book), self.book.aside, read, self._totals, STUCK_MS)
+        return judging.judge(self.book.components(), self.book.aside, read, self._totals, STUCK_MS)
 
     def nodes(self) -> list[str]:
         """The intake nodes that are known."""
@@ -186,11 +185,10 @@ class Keeper:
 
     def settle(self) -> None:
         """Let what is whole leave the book. Only what was heard of since the last time is looked at."""
-        looked_ms, self._looked_ms = self._looked_ms, _now_ms()
         journals, since = self._journals.told(), self.since()
-        for part in components(self.book):
-            if part.news_ms < looked_ms:
-                continue
+        fresh = list(self.book.fresh)
+        self.book.fresh.clear()
+        for part in self.book.components(fresh):
             ledger = judging.account(part, self.book.aside, journals, since)
             if judging.settled(ledger):
                 self.book.remove(part)
@@ -236,9 +234,7 @@ class Keeper:
     def _take(self, taken: Taken) -> None:
         self.counts.update(taken.counts)
         for item, (_, row) in taken.aside.items():
-            self.book.aside.add(item, row)
-            if any(name in self.book.known for name in row[1:]):
-                self._looked_ms = 0  # whose news it is cannot be told from here: everything is looked at again
+            self.book.set_aside(item, row)
         self._aside |= taken.aside
         self._acts |= taken.acts
         self.acts |= {act: ReconcilerActed.model_validate(told) for act, (_, _, told) in taken.acts.items()}
@@ -247,7 +243,7 @@ class Keeper:
 
     def _add(self, part: Part) -> None:
         """Take in what was read, and what it belongs to, if that was settled already."""
-        again = self._settled_with(name for name in set(part.names()) if name not in self.book.known)
+        again = self._settled_with(name for name in set(part.names()) if name not in self.book)
         now_ms = _now_ms()
         for one in again:
             counted = judging.account(one, self.book.aside, self._journals.told(), self.since())

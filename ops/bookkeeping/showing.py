@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from ops.bookkeeping.book import Aside, Part, components
+from ops.bookkeeping.book import Aside, Part
 from ops.bookkeeping.store import read_only
 from ops.ledger_rows import DecisionRow
 from schemas.delivery import Outcome
@@ -22,8 +22,8 @@ def shown(path: Path, name: str, now: datetime) -> dict[str, Any] | None:
     with read_only(path) as looking:
         book = looking.open()
         found = looking.settled(name)
-        if name in book.known:
-            settled_ms, part = None, next(one for one in components(book) if name in set(one.names()))
+        if name in book:
+            settled_ms, part = None, book.naming(name)
         elif found is not None:
             settled_ms, part = found
         else:

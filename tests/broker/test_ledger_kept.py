@@ -59,7 +59,7 @@ async def test_everything_is_settled_and_leaves_memory(keeper: Keeper, where: Wh
     verdict = await judged(keeper)
     told = verdict.ledger
     assert (told.balanced, told.accepted, told.delivered, told.in_flight, told.reports) == (True, 3, 3, 0, 3)
-    assert not keeper.book.known
+    assert not keeper.book.news
     assert verdict.oldest_ms == {}
 
 
