@@ -24,7 +24,12 @@ _NUMBERS: Final = (
     "superseded",
     "beyond_retention",
 )
-_GROUPS: Final = ("nobody", "changes", "commands")
+_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "nobody": (),
+    "changes": ("deliveries", "delivered", "quarantined", "in_flight"),
+    "commands": ("accepted", "answered", "in_flight"),
+}
+"""Counts by name, with those names that are always there."""
 
 Since = Mapping[str, int]
 """`facts_since_ms`, `decisions_since_ms`, `aside_since_ms` of `ops.ledger_rows.Sources`."""
@@ -42,9 +47,9 @@ def with_numbers(ledger: Ledger, counts: Mapping[str, int]) -> Ledger:
     """The ledger with these counts in place of its own."""
     for name in _NUMBERS:
         setattr(ledger, name, counts.get(name, 0))
-    for group in _GROUPS:
+    for group, always in _GROUPS.items():
         its = {name.split(":", 1)[1]: count for name, count in counts.items() if name.startswith(f"{group}:") and count}
-        setattr(ledger, group, its)
+        setattr(ledger, group, {**dict.fromkeys(always, 0), **its})
     return ledger
 
 
