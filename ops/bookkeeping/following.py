@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from ops.bookkeeping.book import Part, Receipt
+from ops.bookkeeping.horizons import given_back
 from ops.ledger_rows import AsideRow, FactRow
 from ops.ledger_sources import decision_row
 from ops.reading import STALL_SECONDS, Cluster
@@ -88,10 +89,7 @@ class Topics:
         """Give the reader back. Also twice."""
         reader, self._reader = self._reader, None
         if reader is not None:
-            try:
-                await reader.stop()
-            except (KafkaError, OSError):
-                return
+            await given_back(reader.stop)
 
     async def look(self, seconds: float = 0.0) -> Taken:
         """What has come, waiting so long for the first of it."""

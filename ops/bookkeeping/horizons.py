@@ -7,7 +7,7 @@ the commits have passed them, however much came since.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,6 +24,8 @@ from streams.clients import begin
 
 ASK_SECONDS: Final = 15.0
 
+STOP_SECONDS: Final = 5.0
+
 Leg = Sequence[tuple[str, str]]
 """Groups with the topics that they read, by logical names."""
 
@@ -36,6 +38,14 @@ def legs(stage: str) -> tuple[Leg, ...]:
         return (((f"route.{FACTS}", FACTS),),)
     who = stage.removeprefix(DELIVER)
     return (tuple((f"deliver.{who}.{lane}", outbox(who, lane)) for lane in LANES),)
+
+
+async def given_back(stop: Callable[[], Awaitable[None]]) -> None:
+    """Stop a client, whatever it makes of it. In an outage one of aiokafka may hang, or end as if we were cancelled."""
+    stopping = asyncio.ensure_future(stop())
+    await asyncio.wait({stopping}, timeout=STOP_SECONDS)
+    stopping.cancel()
+    await asyncio.gather(stopping, return_exceptions=True)
 
 
 @dataclass
@@ -85,11 +95,8 @@ class Horizons:
         """Give the clients back. Also twice."""
         clients, self._clients = self._clients, None
         if clients is not None:
-            for end in (clients[0].close, clients[1].stop):
-                try:
-                    await end()
-                except (KafkaError, OSError):
-                    continue
+            await given_back(clients[0].close)
+            await given_back(clients[1].stop)
 
     async def _advance(self, stage: str) -> int:
         way = legs(stage)
