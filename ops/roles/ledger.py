@@ -58,6 +58,7 @@ async def run(settings: Settings, reconciler: Reconciler | None = None) -> None:
         stack.push_async_callback(writer.close)
         figures = telling.Figures(metrics, [one.name for one in settings.recipients])
         desk = _Desk(settings, keeper, writer, figures, session, reconciler or Reconciler())
+        stack.push_async_callback(desk.close)
 
         async def ready() -> Readiness:
             why = () if desk.verdict is not None else ("no verdict yet, or no broker",)
@@ -91,6 +92,7 @@ class _Desk:
     _said_at: float = 0.0
     _said: tuple[object, ...] = ()
     _down: bool = False
+    _writing: "asyncio.Task[None] | None" = None
     _token: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -169,11 +171,29 @@ class _Desk:
             self._said, self._said_at = said, time.monotonic()
 
     async def _write(self, outputs: Sequence[Output]) -> None:
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self.writer.write(outputs)
-        except TimeoutError:
-            raise Unavailable(Code.BROKER_UNAVAILABLE, "no broker takes what the ledger says") from None
+        """Unavailable when no broker takes them in time; then they are still written before anything later is.
+
+        A write is never broken off: a client that is cancelled while it stops leaves its tasks behind.
+        """
+        until = time.monotonic() + WRITE_SECONDS
+        await self._written(until)
+        self._writing = asyncio.create_task(self.writer.write(outputs), name="ledger writes")
+        await self._written(until)
+
+    async def _written(self, until: float) -> None:
+        if self._writing is None:
+            return
+        done, _ = await asyncio.wait({self._writing}, timeout=max(0.0, until - time.monotonic()))
+        if not done:
+            raise Unavailable(Code.BROKER_UNAVAILABLE, "no broker takes what the ledger says")
+        writing, self._writing = self._writing, None
+        writing.result()
+
+    async def close(self) -> None:
+        """End what is still being written."""
+        if self._writing is not None:
+            self._writing.cancel()
+            await asyncio.gather(self._writing, return_exceptions=True)
 
     def _address(self, node: str | None) -> str:
         if node is None or node == self.settings.node:
