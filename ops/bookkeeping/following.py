@@ -89,7 +89,7 @@ class Topics:
         """Give the reader back. Also twice."""
         reader, self._reader = self._reader, None
         if reader is not None:
-            await given_back(reader.stop)
+            await given_back(reader)
 
     async def look(self, seconds: float = 0.0) -> Taken:
         """What has come, waiting so long for the first of it."""
