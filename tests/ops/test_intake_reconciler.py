@@ -65,9 +65,12 @@ async def test_a_published_document_goes_to_the_broker_once_more(node: IntakeNod
     assert {name for name in first if first[name] != second[name]} <= {"caller"}, (
         "what is sealed has a nonce of its own"
     )
-    row = await node.runner.journal.document(document)
-    assert row is not None
-    assert row.stored.state is RowState.PUBLISHED
+
+    async def marked() -> bool:
+        row = await node.runner.journal.document(document)
+        return row is not None and row.stored.state is RowState.PUBLISHED
+
+    await until(marked, what="the row's mark")
 
 
 async def test_who_may_not_and_what_is_not_there(node: IntakeNode) -> None:
