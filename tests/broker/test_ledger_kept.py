@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -14,10 +15,12 @@ from ops.bookkeeping.keeper import Keeper
 from ops.bookkeeping.store import Store
 from ops.ledger_sources import Where
 from ops.reading import Cluster
+from schemas.errors import Unavailable
 from schemas.topics import FACTS
 from streams.contract import Output
 from tests.broker.test_ledger_read import REPORTS, decision, fact, receipt, write
 from tests.broker.test_ledger_read import where as where
+from tests.waiting import until
 
 MAKERS = (fact, decision, receipt)
 
@@ -49,7 +52,15 @@ async def judged(keeper: Keeper, *, route: bool = True) -> Verdict:
     """The verdict once nothing is fresh any more, and route has worked on all facts."""
     if route:
         await worked(keeper.where.cluster)
-    await keeper.judge()
+
+    async def known() -> bool:
+        """A cluster that has just started has no coordinator for some seconds: until then nobody knows."""
+        with suppress(Unavailable):
+            await keeper.judge()
+            return True
+        return False
+
+    await until(known, 60, "a first verdict")
     return await keeper.judge()
 
 
