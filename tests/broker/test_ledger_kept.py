@@ -177,6 +177,12 @@ async def test_a_row_is_looked_at_until_it_is_published(keeper: Keeper, where: W
 async def test_a_loss_is_named_under_load_too(keeper: Keeper, where: Where) -> None:
     """Route is never at rest, but has worked past what is missing; what came since is on its way."""
     await write(where.cluster, [fact(REPORTS[0]), *(make(name) for name in REPORTS[1:] for make in MAKERS)])
+
+    async def known() -> bool:
+        await keeper.turn()
+        return "f-report-0" in keeper.book.facts
+
+    await until(known, what="the fact, before route is asked how far it is")
     told = (await judged(keeper, route=False)).ledger
     assert (told.balanced, told.in_flight) == (True, 1), "route has not come to it yet"
     await worked(where.cluster)
