@@ -123,7 +123,7 @@ class Publisher:
             self._behind.set()
 
     def again(self, rows: Iterable[int]) -> None:
-        """Publish rows that lie behind: they were held or set aside, and a person let them go."""
+        """Publish rows that lie behind: held or set aside and let go by a person, or missed by the ledger."""
         self._progress.again |= set(rows)
         self._behind.set()
 
@@ -252,14 +252,15 @@ class Publisher:
             self._changed.set()
 
     async def _take_again(self) -> None:
-        """Rows let go by a person, each after its quarantine record; those not taken up yet come with all others."""
+        """Rows asked for again, each after its quarantine record; those not taken up yet come with all others."""
         for row in sorted(self._progress.again):
             while row in self._window or not self._window.room():
                 self._changed.clear()
                 await self._changed.wait()
             found = await self._journal.row(row) if row <= self._progress.taken else None
             if found is not None:
-                self._admit(self._prepare(found))
+                # It is not late: it waits from now on.
+                self._admit(replace(self._prepare(found), received_ms=round(time.time() * 1000)))
             self._progress.again.discard(row)
 
     async def _produce(self) -> None:

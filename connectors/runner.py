@@ -172,6 +172,13 @@ class Runner:
         if self._hook is not None:
             self._hook(point)
 
+    async def publish_again(self, document_id: str) -> None:
+        """Bring a document to the broker once more. Rejected(`unknown-here`) without it or its bytes."""
+        row = await self.journal.document(document_id)
+        if row is None or row.body is None:
+            raise Rejected(Code.UNKNOWN_HERE, "this node has no such document, or its bytes no more")
+        self.publisher.again([row.stored.row])
+
     async def append(self, feed: Feed, documents: Sequence[Document]) -> list[Stored | SztabError]:
         """Make documents of a pulled source durable, in order; after the first refused one all are."""
         return await self._append(feed, documents)

@@ -6,6 +6,8 @@ from typing import Any, Final
 from prometheus_client import CollectorRegistry
 
 from connectors.intake_metrics import IntakeMetrics
+from ops.aside.gauges import Gauges
+from ops.bookkeeping.telling import Figures as LedgerFigures
 from ops.console.board import Board
 from ops.console.figures import ConsoleFigures
 from ops.console.hub import Hub
@@ -36,6 +38,11 @@ def _intake(metrics: Metrics) -> None:
     told = IntakeMetrics(metrics.registry)
     told.watch(lambda: 0.0, lambda: 0, lambda: None, lambda: True)
     told.start(["example"])
+    Gauges(metrics)
+
+
+def _ledger(metrics: Metrics) -> None:
+    LedgerFigures(metrics, ["example"])
 
 
 def _streams(metrics: Metrics) -> None:
@@ -65,6 +72,7 @@ def _supervisor(metrics: Metrics) -> None:
 FILLED: Final[dict[str, Callable[[Metrics], None]]] = {
     "intake": _intake,
     "streams": _streams,
+    "ledger": _ledger,
     "deliver": _deliver,
     "tally": _tally,
     "console": _console,

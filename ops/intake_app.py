@@ -1,7 +1,7 @@
 """The web application of the intake: documents of push sources, receipts, commands, and the journal's ids."""
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ from ops.docs_page import docs_routes
 from ops.http import problem_routes
 from ops.settings_parts import Account
 from schemas.errors import Code, Denied, Rejected, SztabError
+from streams.lifecycle import RECONCILER
 
 LOCAL: Final = "local"
 """The actor's name where no accounts are configured and only this machine can ask."""
@@ -28,15 +29,22 @@ REASON_CHARACTERS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Who may use the commands API: an account's bearer token; without accounts everybody, who then is on loopback."""
+    """Who may use the commands API: an account's bearer token; without accounts everybody, who then is on loopback.
+
+    `reconciler_sha256` is the digest of the token that the installation's own reconciler has
+    (`ops.runtime.reconciler_token`); empty: it has none.
+    """
 
     accounts: Sequence[Account]
+    reconciler_sha256: str = ""
 
     def actor(self, request: web.Request, *roles: str) -> str:
         """The name of who asks, who has one of the roles. Denied(`unauthenticated` or `forbidden`) otherwise."""
+        given = hashed(bearer(request))
+        if self.reconciler_sha256 and hmac.compare_digest(given, self.reconciler_sha256) and "operator" in roles:
+            return RECONCILER
         if not self.accounts:
             return LOCAL
-        given = hashed(bearer(request))
         found = [one for one in self.accounts if hmac.compare_digest(given, one.token_sha256)]
         if not found:
             raise Denied(Code.UNAUTHENTICATED, "an account's bearer token is needed")
@@ -63,15 +71,17 @@ class IntakeApi:
     journal: Journal
     gate: Gate
     holding: Holding
+    publish_again: Callable[[str], Awaitable[None]]
 
     def routes(self) -> list[web.RouteDef]:
-        """Commands, what became of them, and the journal's ids."""
+        """Commands, what became of them, the journal's ids, and publishing a document once more."""
         return [
             web.post("/v1/incidents/{id}/commands", self._ask),
             web.get("/v1/commands/{id}", self._later),
             web.get("/v1/journal/ids", self._ids),
             web.get("/v1/journal/held", self._held),
             web.post("/v1/journal/held", self._decide),
+            web.post("/v1/journal/documents/{id}/publish", self._publish),
         ]
 
     async def _ask(self, request: web.Request) -> web.Response:
@@ -123,6 +133,15 @@ class IntakeApi:
         except SztabError as error:
             return problem_of(error)
         return _json({"rows": [one._asdict() for one in rows]})
+
+    async def _publish(self, request: web.Request) -> web.Response:
+        """Bring a document that was published once more to the broker: the ledger misses what it became."""
+        try:
+            self.gate.actor(request, "operator")
+            await self.publish_again(request.match_info["id"])
+        except SztabError as error:
+            return problem_of(error)
+        return web.json_response({"document_id": request.match_info["id"]}, status=202)
 
     async def _decide(self, request: web.Request) -> web.Response:
         """Let held rows go, or discard them: `act`, `rows` (or `all`), `reason`."""

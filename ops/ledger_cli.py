@@ -10,7 +10,8 @@ from typing import Any, Final
 import click
 import orjson
 
-from ops import kafka, runtime
+from ops import kafka, ledger_shown, runtime
+from ops.bookkeeping import showing
 from ops.invocation import run, settings_of
 from ops.ledger import Ledger, balance
 from ops.ledger_sources import Where, read
@@ -21,7 +22,7 @@ SHOWN: Final = 1_000
 AGAIN_SECONDS: Final = 1.0
 
 
-@click.command("ledger")
+@click.group("ledger", invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, help="Seconds to wait until nothing is in flight.")
 @click.option("--node", "nodes", multiple=True, metavar="NAME=URL", help="Another intake node (repeatable).")
@@ -32,8 +33,12 @@ def ledger(
 ) -> None:
     """Is everything that was accepted delivered, quarantined or in flight?
 
-    Exit status 0: it balances. 1: it does not, or that could not be found out (`balanced` null).
+    Without a further command everything is read anew from journals and topics; `show`, `overdue` and `acts` ask what
+    the role `ledger` keeps on this machine. Exit status 0: it balances. 1: it does not, or that could not be found
+    out (`balanced` null).
     """
+    if context.invoked_subcommand is not None:
+        return
     told = run(account(settings_of(context), wait, _addresses(nodes), gone))
     if as_json:
         click.echo(orjson.dumps(told))
@@ -41,6 +46,56 @@ def ledger(
         _show(told)
     if told["balanced"] is not True:
         context.exit(1)
+
+
+@ledger.command()
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.pass_context
+def show(context: click.Context, /, *, id: str, as_json: bool) -> None:
+    """What became of a document, report, command or delivery: who was to get it by which rule, and how that ended.
+
+    Exit status 1 when the ledger does not know the id: it is too old (sztab trace reads the topics), or nobody's.
+    """
+    told = showing.shown(runtime.ledger_file(settings_of(context)), id, datetime.now(UTC))
+    if as_json:
+        click.echo(orjson.dumps(told))
+    elif told is None:
+        click.echo(f"the ledger does not know {id}; sztab trace {id} looks in the topics", err=True)
+    else:
+        ledger_shown.show(told)
+    if told is None:
+        context.exit(1)
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, for programs.")
+@click.pass_context
+def overdue(context: click.Context, /, *, as_json: bool) -> None:
+    """Deliveries past their deadline without a receipt, as the role `ledger` saw them last.
+
+    Exit status 0: none. 1: some, or it is not known.
+    """
+    told = showing.overdue(runtime.ledger_file(settings_of(context)))
+    if as_json:
+        click.echo(orjson.dumps(told))
+    else:
+        ledger_shown.overdue(told)
+    if told["overdue_count"] or told["balanced"] is None:
+        context.exit(1)
+
+
+@ledger.command()
+@click.option("--json", "as_json", is_flag=True, help="A JSON list, for programs.")
+@click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="The last so many.")
+@click.pass_context
+def acts(context: click.Context, /, *, as_json: bool, limit: int) -> None:
+    """What the reconciler did about what was missing: what, why, when, and what came of it."""
+    told = showing.acts(runtime.ledger_file(settings_of(context)), limit)
+    if as_json:
+        click.echo(orjson.dumps(told))
+    else:
+        ledger_shown.acts(told)
 
 
 async def account(

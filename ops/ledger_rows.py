@@ -19,13 +19,16 @@ class Row(NamedTuple):
 
 
 class FactRow(NamedTuple):
-    """A record of `incident.facts`."""
+    """A record of `incident.facts`. The last three are what a command about it must name."""
 
     kind: str
     report_id: str | None
     cause_id: str | None
     at_ms: int
     document_id: str | None = None
+    incident_id: str | None = None
+    unit: str | None = None
+    mode: str | None = None
 
 
 class DecisionRow(NamedTuple):

@@ -176,17 +176,16 @@ async def _decisions(topic: _Whole) -> tuple[dict[str, DecisionRow], int]:
     async for one, told in topic.records():
         if "factid" not in told:
             continue
-        value = orjson.loads(one.value)
-        deadline = value.get("deadline_at")
-        found[told["factid"]] = DecisionRow(
-            told.get("kind", ""),
-            told.get("reportid"),
-            tuple(value["rules"]),
-            value["deliveries"],
-            round(datetime.fromisoformat(deadline).timestamp() * 1000) if deadline else None,
-            one.timestamp,
-        )
+        found[told["factid"]] = decision_row(told, one.value, one.timestamp)
     return found, topic.since_ms()
+
+
+def decision_row(told: Mapping[str, str], value: bytes, at_ms: int) -> DecisionRow:
+    """A record of `routing.decisions`, opened."""
+    body = orjson.loads(value)
+    until, rules = body.get("deadline_at"), tuple(body["rules"])
+    deadline_ms = round(datetime.fromisoformat(until).timestamp() * 1000) if until else None
+    return DecisionRow(told.get("kind", ""), told.get("reportid"), rules, body["deliveries"], deadline_ms, at_ms)
 
 
 async def _receipts(cluster: Cluster) -> dict[str, tuple[frozenset[str], int]]:
@@ -205,28 +204,15 @@ async def _aside(topic: _Whole) -> tuple[list[AsideRow], int]:
         value = orjson.loads(one.value)
         if "handling" in value:  # what a person did with an item is no item
             continue
-        found.append(
-            AsideRow(
-                value.get("stage", ""),
-                value.get("document_id"),
-                value.get("report_id"),
-                value.get("delivery_id"),
-                told.get("causeid"),
-            )
-        )
+        document, report, delivery = (value.get(name) for name in ("document_id", "report_id", "delivery_id"))
+        found.append(AsideRow(value.get("stage", ""), document, report, delivery, told.get("causeid")))
     return found, topic.since_ms()
 
 
 async def _journals(where: Where) -> dict[str, Journal | None]:
     """Every intake node's: of this machine by its file, whether the node runs or not, the others by HTTP."""
-    files = runtime.journals(where.node, where.journal_file)
-    names = set(files)
-    async for one, _ in _records(where.cluster, FEEDS):
-        if one.value is not None and (node := orjson.loads(one.value).get("node")):
-            names.add(str(node))
-    names = (names | set(where.others)) - set(where.gone)
-    found: dict[str, Journal | None] = {}
-    for name in sorted(names):
+    files, found = runtime.journals(where.node, where.journal_file), dict[str, Journal | None]()
+    for name in sorted(await nodes(where)):
         if name in where.others:
             found[name] = await _asked(where.others[name])
         elif name in files:
@@ -234,6 +220,15 @@ async def _journals(where: Where) -> dict[str, Journal | None]:
         else:
             found[name] = None
     return found
+
+
+async def nodes(where: Where) -> set[str]:
+    """The intake nodes: with a journal here, named by address, or heard of through their feeds."""
+    names = set(runtime.journals(where.node, where.journal_file)) | set(where.others)
+    async for one, _ in _records(where.cluster, FEEDS):
+        if one.value is not None and (node := orjson.loads(one.value).get("node")):
+            names.add(str(node))
+    return names - set(where.gone)
 
 
 def _from_file(path: Path) -> Journal | None:
@@ -248,7 +243,7 @@ def _from_file(path: Path) -> Journal | None:
         while page := reader.ids(after, PAGE):
             if not rows and page[0].row > 1:
                 since_ms = page[0].received_ms
-            rows += [_row(one.document_id, one.state.name, one.received_ms, one.reports) for one in page]
+            rows += [row_of(one.document_id, one.state.name, one.received_ms, one.reports) for one in page]
             after = page[-1].row
         if not rows and reader.last_row():
             since_ms = read_ms
@@ -278,7 +273,7 @@ async def _asked(url: str) -> Journal | None:
                 if not rows and told["rows"] and told["rows"][0]["row"] > 1:
                     since_ms = told["rows"][0]["received_ms"]
                 rows += [
-                    _row(one["document_id"], one["state"], one["received_ms"], one["reports"]) for one in told["rows"]
+                    row_of(one["document_id"], one["state"], one["received_ms"], one["reports"]) for one in told["rows"]
                 ]
                 if not rows and told["last_row"]:
                     since_ms = read_ms
@@ -290,7 +285,7 @@ async def _asked(url: str) -> Journal | None:
         return None
 
 
-def _row(document_id: str, state: str, received_ms: int, became: Iterable[Iterable[str]]) -> Row:
+def row_of(document_id: str, state: str, received_ms: int, became: Iterable[Iterable[str]]) -> Row:
     """A row from what it became: pairs of id and payload kind."""
     pairs = [(str(name), str(kind)) for name, kind in became]
     return Row(

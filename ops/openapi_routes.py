@@ -1,92 +1,10 @@
 """The HTTP routes of an installation, in one table: OpenAPI and its page are made from it, a test holds it true."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
+from ops.openapi_aside_routes import ASIDE
+from ops.openapi_route import Route as Route
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One operation. `answers` maps a status to (description, schema name or None); problems are named by status."""
-
-    method: str
-    path: str
-    id: str
-    summary: str
-    tag: str
-    answers: Mapping[int, tuple[str, str | None]]
-    body: str | None = None
-    problems: tuple[int, ...] = ()
-    media: str = "application/json"
-    parameters: Mapping[str, str] = field(default_factory=dict)
-
-
-def _aside(method: str, path: str, id: str, summary: str, answer: str, schema: str, body: str | None = None) -> Route:
-    """An operation on what was set aside. Its refusals are the same everywhere."""
-    named = {"id": "Item, document, report or delivery; for `replays` the job."} if "{id}" in path else {}
-    problems = (401, 403, 404, 413, 422, 429, 503)
-    return Route(method, path, id, summary, "quarantine", {200: (answer, schema)}, body, problems, parameters=named)
-
-
-_ASIDE: Final = (
-    _aside(
-        "get",
-        "/v1/quarantine",
-        "listQuarantine",
-        "What was set aside, oldest first, and how many by reason. Query: `code`, `source`, `stage`, `state`, `since`, "
-        "`until`.",
-        "The items and the histogram.",
-        "AsideList",
-    ),
-    _aside("get", "/v1/quarantine/{id}", "getQuarantined", "One item; no bytes.", "The item.", "AsideItem"),
-    _aside(
-        "post",
-        "/v1/quarantine/{id}/bytes",
-        "lookAtQuarantined",
-        "The bytes of an item, for a purpose that is written down first.",
-        "The item with `bytes`, `text` and `hex`.",
-        "AsideItem",
-        "AsideLook",
-    ),
-    _aside(
-        "post",
-        "/v1/quarantine/{id}/diff",
-        "compareQuarantined",
-        "What a correction changes, or the one that took the item's place changed.",
-        "The difference, by fields, text or bytes.",
-        "AsideDifference",
-        "AsideReplay",
-    ),
-    _aside(
-        "post",
-        "/v1/quarantine/{id}/replay",
-        "replayQuarantined",
-        "Let an item re-enter at its stage, or a corrected copy of it, which is a new document of the same source.",
-        "It re-entered, or its correction is kept.",
-        "AsideHandled",
-        "AsideReplay",
-    ),
-    _aside(
-        "post",
-        "/v1/quarantine/{id}/discard",
-        "discardQuarantined",
-        "Note that an item is nothing, and why.",
-        "Noted.",
-        "AsideHandled",
-        "AsideDiscard",
-    ),
-    _aside("get", "/v1/replays", "listReplays", "Replays of many on this node.", "Their progress.", "ReplayList"),
-    _aside(
-        "post",
-        "/v1/replays",
-        "beginReplay",
-        "Replay many, chosen by reason, source, stage and time: a dry run unless `dry_run` is false.",
-        "What would be replayed, or the job that began.",
-        "ReplayJob",
-        "ReplayRequest",
-    ),
-    _aside("get", "/v1/replays/{id}", "getReplay", "One replay of many.", "Its progress by item.", "ReplayJob"),
-)
 _PAGE: Final = {200: ("The page.", None)}
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -159,7 +77,17 @@ ROUTES: Final[tuple[Route, ...]] = (
         body="HeldDecision",
         problems=(401, 403, 404, 422, 503),
     ),
-    *_ASIDE,
+    Route(
+        "post",
+        "/v1/journal/documents/{id}/publish",
+        "publishDocumentAgain",
+        "Bring a document of this node's journal to the broker once more, with the same ids. For the role operator.",
+        "commands",
+        {202: ("It is on its way.", None)},
+        problems=(401, 403, 404, 503),
+        parameters={"id": "Id of the document."},
+    ),
+    *ASIDE,
     Route("get", "/", "getPage", "The page of the duty desk.", "console", _PAGE, problems=(401,), media="text/html"),
     Route(
         "get",
@@ -188,6 +116,25 @@ ROUTES: Final[tuple[Route, ...]] = (
         {200: ("The incident.", None)},
         problems=(401, 404),
         parameters={"id": "Id of the incident."},
+    ),
+    Route(
+        "get",
+        "/api/ledger",
+        "getLedger",
+        "Is everything accepted accounted for? Counts, what is missing or overdue, what the reconciler did.",
+        "console",
+        {200: ("The account as it was said last.", None)},
+        problems=(401, 404),
+    ),
+    Route(
+        "get",
+        "/api/ledger/{id}",
+        "getAccountOf",
+        "What became of one document, report, command or delivery: to whom, by which rule, and how it ended.",
+        "console",
+        {200: ("Its account.", None)},
+        problems=(401, 404),
+        parameters={"id": "Id of a document, report, command, fact or delivery."},
     ),
     Route(
         "get",

@@ -29,8 +29,8 @@ class Cluster:
     security: Mapping[str, Any] = field(default_factory=dict)
     request_seconds: float = 30.0
 
-    def reader(self) -> AIOKafkaConsumer:
-        """A consumer without a group, not started."""
+    def reader(self, **options: int) -> AIOKafkaConsumer:
+        """A consumer without a group, not started; `options` are further ones of aiokafka's consumer."""
         return AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap_servers,
             enable_auto_commit=False,
@@ -38,6 +38,7 @@ class Cluster:
             isolation_level="read_committed",
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             request_timeout_ms=int(self.request_seconds * 1000),
+            **options,
             **self.security,
         )
 

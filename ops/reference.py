@@ -15,7 +15,7 @@ from streams.categories import Catalogue
 from streams.contract import Processor
 from streams.gazetteer import Gazetteer
 from streams.incident_reference import IncidentsReference
-from streams.lifecycle import OFFICER, PARTNER, SYSTEM
+from streams.lifecycle import OFFICER, PARTNER, RECONCILER, SYSTEM
 from streams.loading import read_yaml
 from streams.normalise import NormaliseReference, SourceRule
 from streams.route import RouteReference
@@ -150,7 +150,7 @@ def _roles(settings: Settings) -> Mapping[str, str]:
         name for one in settings.sources for name in (one.name, getattr(one.settings, "far_system", "")) if name
     }
     accounts = {one.name: OFFICER if OFFICER in one.roles else SYSTEM for one in settings.accounts}
-    return {**dict.fromkeys(partners, PARTNER), **accounts}
+    return {**dict.fromkeys(partners, PARTNER), **accounts, RECONCILER: SYSTEM}
 
 
 def _source_rule(one: Instance) -> SourceRule:

@@ -3,6 +3,7 @@
 data_dir/journal/   the intake's journal        data_dir/broker/   the embedded broker
 data_dir/keys/      the installation's key      data_dir/run/      who runs here, and at which address
 data_dir/log/       logs of supervised roles    data_dir/console/  what the console keeps
+data_dir/ledger/    the ledger's projection
 """
 
 import fcntl
@@ -17,6 +18,7 @@ import orjson
 
 from ops.settings import Settings
 from schemas.errors import Code, Misconfigured, Unavailable
+from schemas.privacy import derive, installation_key
 
 FOLDERS: Final = ("journal", "keys", "log", "run", "console")
 KEY_FILE: Final = "installation.key"
@@ -57,6 +59,16 @@ def prepare(settings: Settings) -> Path:
 def key_file(settings: Settings) -> Path:
     """File of the installation's key (`schemas.privacy.installation_key` makes and reads it)."""
     return settings.data_dir / "keys" / KEY_FILE
+
+
+def ledger_file(settings: Settings) -> Path:
+    """File of the ledger's projection."""
+    return settings.data_dir / "ledger" / "ledger.db"
+
+
+def reconciler_token(settings: Settings) -> str:
+    """By which the intake knows our own reconciler: whoever can read the installation's key has it."""
+    return derive(installation_key(key_file(settings)), "reconciler").hex()
 
 
 def journal_file(settings: Settings) -> Path:

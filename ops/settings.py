@@ -120,6 +120,8 @@ class Settings(parts.Part):
     """Is every feed alive?"""
     tally: parts.TallyPart = parts.TallyPart()
     """The derived figures."""
+    ledger: parts.LedgerPart = parts.LedgerPart()
+    """The ledger and its reconciler."""
     sources: Instances = ()
     """Who tells us things: `connector`, `name`, and the connector's own settings."""
     recipients: Instances = ()

@@ -10,6 +10,7 @@ from ops.settings_parts import is_loopback
 from schemas.report import Mode
 from schemas.topic import DAY_MS, MAX_MESSAGE_BYTES
 from schemas.topics import catalogue
+from streams.lifecycle import RECONCILER
 
 if TYPE_CHECKING:
     from ops.settings import Instance, Settings
@@ -48,6 +49,12 @@ def _names(settings: "Settings") -> Iterator[Mistake]:
                 yield Mistake(f"{field}[{index}].name", f"{one.name} is given {counts[one.name]} times")
             if field == "sources" and one.name == COMMANDS:
                 yield Mistake(f"{field}[{index}].name", f"{COMMANDS} is the name of a source that every node has")
+            if field != "recipients" and RECONCILER in {one.name, _far_system(one)}:
+                yield Mistake(f"{field}[{index}].name", f"{RECONCILER} is the name under which the ledger asks")
+
+
+def _far_system(one: Any) -> str:
+    return str(getattr(getattr(one, "settings", None), "far_system", ""))
 
 
 def _exercise(settings: "Settings") -> Iterator[Mistake]:

@@ -187,6 +187,25 @@ class TallyPart(Part):
     """Age at which a window is dropped."""
 
 
+class LedgerPart(Part):
+    """Is everything that was accepted delivered, quarantined or in flight? And what is done about what is not."""
+
+    nodes: dict[Name, Url] = {}
+    """Other intake nodes by name, as `http://intake-2:8080`; those with their journals on this machine need none."""
+    gone: tuple[Name, ...] = ()
+    """Nodes that were taken out of service: their journals are not asked for."""
+    reconcile: bool = True
+    """Whether what is missing is asked for again by machine, a few times, before a person is told."""
+    keep_hours: Seconds = 336.0
+    """Settled deliveries stay in the ledger's own file for so long; the topics keep them longer."""
+    keep_settled: Annotated[int, Field(ge=1_000)] = 500_000
+    """And at most so many reports and changes."""
+    judge_seconds: Seconds = 5.0
+    """How often the account is made up."""
+    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    """How far the process stands back behind others on a busy machine."""
+
+
 class Account(Part):
     """Who may use the commands API and the console."""
 

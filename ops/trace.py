@@ -12,7 +12,7 @@ from ops.reading import Cluster, Reading
 from ops.settings import Settings
 from ops.trail import Family, Trail, ids
 from schemas.errors import Unavailable
-from schemas.topics import DECISIONS, FACTS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
+from schemas.topics import ACTS, DECISIONS, FACTS, INTAKE, LANES, LOG, QUARANTINE, RECEIPTS, outbox
 
 PAGE: Final = 5_000
 EARLIER_MS: Final = 60_000
@@ -43,7 +43,7 @@ async def traced(settings: Settings, id: str) -> dict[str, Any] | None:
         await _from_delivery(trail, cluster, outboxes)
     before = family.of(trail.documents) - trail.documents
     trail.documents |= before
-    for topics in ([DECISIONS], [*outboxes, RECEIPTS], [QUARANTINE], [*INTAKE, LOG]):
+    for topics in ([DECISIONS], [*outboxes, RECEIPTS, ACTS], [QUARANTINE], [*INTAKE, LOG]):
         # What was corrected came before its correction, however long.
         await _taken(trail, cluster, topics, None if topics == [QUARANTINE] else since)
     if not rows or before:

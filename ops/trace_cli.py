@@ -6,6 +6,7 @@ import click
 import orjson
 
 from ops.invocation import run, settings_of
+from ops.ledger_shown import acts
 from ops.trace import traced
 
 
@@ -53,6 +54,7 @@ def show(told: dict[str, Any]) -> None:
         )
     for one in told["handled"]:
         click.echo(_handled(one))
+    acts(told["acts"])
 
 
 def _handled(one: dict[str, Any]) -> str:

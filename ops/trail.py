@@ -13,7 +13,7 @@ import orjson
 
 from schemas.delivery import QuarantineHandled
 from schemas.envelope import Received, legible
-from schemas.topics import AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
+from schemas.topics import ACTS, AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
 from schemas.wire import type_name
 
 HANDLED: Final = type_name(QuarantineHandled)
@@ -77,6 +77,7 @@ class Trail:
     receipts: list[dict[str, Any]] = field(default_factory=list)
     aside: list[dict[str, Any]] = field(default_factory=list)
     handled: list[dict[str, Any]] = field(default_factory=list)
+    acts: list[dict[str, Any]] = field(default_factory=list)
     cut: bool = False
     only: str | None = None
     """A delivery id: of a fact's deliveries only this one is meant."""
@@ -96,6 +97,8 @@ class Trail:
             self._handled(orjson.loads(one.value), told)
         elif topic == QUARANTINE:
             self.aside.append(without_record(orjson.loads(one.value)))
+        elif topic == ACTS:
+            self.acts.append(orjson.loads(one.value))
         self._learn(topic, told)
         place = {"topic": topic, "partition": one.partition, "offset": one.offset}
         at = datetime.fromtimestamp(one.timestamp / 1000, UTC).isoformat()
@@ -182,6 +185,7 @@ class Trail:
             "deliveries": self.receipts,
             "quarantine": self.aside,
             "handled": self.handled,
+            "acts": self.acts,
             "cut": self.cut,
         }
 

@@ -14,6 +14,7 @@ from schemas.command import Command, ReferenceActivated, Tick
 from schemas.delivery import Delivery, DeliveryReceipted, Quarantined, QuarantineHandled, RoutingDecided
 from schemas.feed import Alarm, FeedStatus, Figure
 from schemas.incident import Fact, IncidentSummary
+from schemas.ledger import LedgerTold, ReconcilerActed
 from schemas.model import Message, Privacy
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
 from schemas.privacy import WrappedKey
@@ -51,6 +52,7 @@ FEEDS, FIGURES, RECEIPTS, QUARANTINE, AUDIT, KEYS = (
     "audit.log",
     "keys.current",
 )
+ACTS, LEDGER_NOW = "ledger.acts", "ledger.current"
 LANES: Final = ("urgent", "routine")
 
 
@@ -156,7 +158,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
     _now(INCIDENTS_NOW, "incident", IncidentSummary, ("incidents",), ("console", "intake"), Privacy.SENSITIVE),
     _now(NOTICES_NOW, "notice", Notice, ("incidents",), ("console",), Privacy.PUBLIC),
     _now(UNITS_NOW, "unit", Unit, (), ()),  # nobody tells the states of units yet
-    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver", "intake"), ("console", "tally")),
+    _now(ALARMS_NOW, "alarm", Alarm, ("watch", "deliver", "ledger", "intake"), ("console", "tally")),
     Topic(
         FEEDS,
         "feed, node",
@@ -209,6 +211,17 @@ _FIXED: Final[tuple[Topic, ...]] = (
         Privacy.OPERATIONAL,
         _AUDIT,
     ),
+    Topic(
+        ACTS,
+        "what it was done for",
+        (ReconcilerActed,),
+        1,
+        ("ledger",),
+        ("ledger", "trace"),
+        Privacy.OPERATIONAL,
+        _HISTORY,
+    ),
+    _now(LEDGER_NOW, "ledger", LedgerTold, ("ledger",), ("console",)),
     _now(KEYS, "key id", WrappedKey, ("intake",), (), Privacy.PERSONAL),  # nobody opens a sealed value yet
 )
 

@@ -14,6 +14,7 @@ from schemas.envelope import Envelope, Headers, Received, attributes, required
 from schemas.errors import Code, Rejected
 from schemas.feed import Alarm, FeedStatus, Figure
 from schemas.incident import Fact, IncidentSummary
+from schemas.ledger import LedgerTold, ReconcilerActed
 from schemas.model import Message
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
 from schemas.privacy import WrappedKey
@@ -46,6 +47,8 @@ PAYLOADS: Final[tuple[type[Message], ...]] = (
     Alarm,
     Figure,
     Audited,
+    ReconcilerActed,
+    LedgerTold,
     WrappedKey,
 )
 _BY_TYPE: Final = {f"{PREFIX}{model.__name__}.v{SCHEMA_VERSION}": model for model in PAYLOADS}

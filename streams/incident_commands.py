@@ -83,7 +83,12 @@ def _reused(turn: Turn, command: Command, digest: str, headers: Mapping[str, str
 
 
 def _answered_elsewhere(turn: Turn, command: Command) -> str | None:
-    """The unit whose log answers for the incident, where it is not this one."""
+    """The unit whose log answers for the incident, where it is not this one.
+
+    A delivery is asked for again in the log whose facts made it, wherever its incident went: only route there holds it.
+    """
+    if command.verb is Verb.REDELIVER:
+        return None
     incident = turn.incident(command.incident_id)
     if incident is not None:
         return incident.gone_to or None

@@ -12,6 +12,8 @@ from schemas.summary import Stage, StageTime
 
 OFFICER, PARTNER, SYSTEM = "officer", "partner", "system"
 ROLES: Final = (OFFICER, PARTNER, SYSTEM)
+RECONCILER: Final = "reconciler"
+"""The actor that asks by machine for what the ledger misses; no account, source or far system may bear its name."""
 """Who asks: a person at the desk, a far system that tells a status, our own reconciler."""
 
 PERSON: Final = frozenset({OFFICER})

@@ -33,9 +33,9 @@ _MODES: Final = frozenset(mode.value for mode in Mode)
 
 @dataclass(frozen=True)
 class RouteReference:
-    """The tree, what the installation is, and for how many pairs of incident and recipient the last delivery is kept.
+    """The tree, what the installation is, and how much is remembered in each partition.
 
-    With it goes what was urgent once, and what can be sent again.
+    So many pairs of incident and recipient, with what was urgent once; and so many deliveries that can be sent again.
     """
 
     routing: Routing
@@ -204,9 +204,9 @@ def _again(
     kept = Deliveries(state, reference.remembered_deliveries).by_id(str(fact["change"].get("delivery_id")))
     outputs: list[Output] = []
     deliveries: dict[str, str] = {}
-    delivery = Delivery.model_validate_json(kept["b"]) if kept else None
+    delivery = Delivery.model_validate_json(kept) if kept else None
     if kept and delivery and delivery.recipient in reference.routing.recipients:
-        outputs.append(_sent(delivery, told, now)._replace(value=kept["b"].encode()))
+        outputs.append(_sent(delivery, told, now)._replace(value=kept.encode()))
         deliveries[delivery.recipient] = delivery.delivery_id
     rules = ("delivery-again",) if deliveries else ("delivery-forgotten",)
     outputs.append(_decided(fact, one, rules, deliveries, reference.routing.version, None, told, now))

@@ -1,14 +1,18 @@
-"""What route remembers of its deliveries: the last one of each subject and recipient, whole, and whether it was urgent.
+"""What route remembers: of each subject and recipient whether it was urgent, and the deliveries it may send again.
 
 Keys of the state:
 
-    d|<subject>|<recipient>   urgent once, id, bytes, and where the ring's hand stood when it was used last
-    i|<delivery>              the key under which this delivery is kept
+    d|<subject>|<recipient>   urgent once, the last delivery's id, and where the ring's hand stood when it was used last
     d#                        where the ring's hand stands, a number that only grows
     d#<n>                     what stands in slot n of the ring
+    b|<delivery>              the bytes of a delivery, also of one that a later one has followed
+    b#, b#<n>                 the same for the ring of deliveries
 
-Bounded as a clock with a hand: a new pair takes the next slot. What was used since the hand was there last stays, and
-the hand goes on; so a long incident is forgotten only when nothing went out for it while so many others came.
+Both rings are bounded. That of pairs is a clock with a hand: a new pair takes the next slot. What was used since the
+hand was there last stays, and the hand goes on; so a long incident is forgotten only when nothing went out for it while
+so many others came. That of deliveries lets the oldest go: what was lost is missed within minutes, not days.
+
+An older state held the bytes in the pair (`b`) and `i|<delivery>` named the pair; such a delivery is still found.
 """
 
 from typing import Any, Final
@@ -18,6 +22,7 @@ from streams.contract import State
 LOOKS: Final = 16
 """Slots that the hand passes for one new pair at most: bounds a step where everything is in use."""
 _HAND: Final = "d#"
+_BYTES_HAND: Final = "b#"
 
 Kept = dict[str, Any]
 
@@ -40,14 +45,17 @@ class Deliveries:
         found: Kept | None = self._get(_key(subject, recipient))
         return found
 
-    def by_id(self, delivery_id: str) -> Kept | None:
-        """The delivery with this id, if it is still the last one of its subject and recipient."""
+    def by_id(self, delivery_id: str) -> str | None:
+        """The bytes of the delivery with this id, if it is among the last so many."""
+        text: str | None = self._get(f"b|{delivery_id}")
+        if text is not None:
+            return text
         key = self._get(f"i|{delivery_id}")
-        found: Kept | None = self._get(key) if key is not None else None
-        return found
+        older: Kept | None = self._get(key) if key is not None else None
+        return older.get("b") if older and older["id"] == delivery_id else None
 
     def keep(self, subject: str, recipient: str, delivery_id: str, text: str, *, urgent: bool) -> None:
-        """Remember a delivery in place of the one before. The same one again changes nothing."""
+        """Remember a delivery and that it is the pair's last. The same one again changes nothing."""
         key = _key(subject, recipient)
         before = self.last(subject, recipient)
         if before is None:
@@ -57,8 +65,20 @@ class Deliveries:
         else:
             self._drop(f"i|{before['id']}")
             used = int(self._get(_HAND) or 0)
-        self._put(key, {"u": urgent, "id": delivery_id, "b": text, "n": used})
-        self._put(f"i|{delivery_id}", key)
+        self._put(key, {"u": urgent, "id": delivery_id, "n": used})
+        self._keep_bytes(delivery_id, text)
+
+    def _keep_bytes(self, delivery_id: str, text: str) -> None:
+        if self._get(f"b|{delivery_id}") is not None:
+            return
+        number = int(self._get(_BYTES_HAND) or 0)
+        slot = f"{_BYTES_HAND}{number % self._limit}"
+        oldest = self._get(slot)
+        if oldest is not None:
+            self._drop(f"b|{oldest}")
+        self._put(slot, delivery_id)
+        self._put(_BYTES_HAND, number + 1)
+        self._put(f"b|{delivery_id}", text)
 
     def _taken(self, key: str) -> int:
         """Give the key the next slot whose pair was not used meanwhile, and forget that pair; the slot's number."""

@@ -19,6 +19,7 @@ from schemas.errors import Code, Rejected
 
 STATIC: Final = {
     "detail.js": "text/javascript",
+    "ledger.js": "text/javascript",
     "list.js": "text/javascript",
     "marks.js": "text/javascript",
     "page.js": "text/javascript",
@@ -50,9 +51,13 @@ Trace = Callable[[str], Awaitable[Mapping[str, Any] | None]]
 """What is known of an id, without personal data; None when nothing is."""
 
 
+async def _nobody_accounts(_: str) -> None:
+    """No ledger is kept here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the application is made of; `authenticate` gives the visitor or None."""
+    """What the application is made of; `authenticate` gives the visitor or None, `accounted` the ledger's word."""
 
     name: str
     mode: str
@@ -63,6 +68,7 @@ class Parts:
     categories: Mapping[str, Mapping[str, str]]
     authenticate: Callable[[web.Request], Visitor | None]
     desk_source: str = "desk"
+    accounted: Trace = _nobody_accounts
     streams: set[asyncio.Task[Any]] = field(default_factory=set)
 
 
@@ -83,6 +89,8 @@ def build(parts: Parts) -> web.Application:
             web.get("/api/events", _events),
             web.get("/api/incidents", _incidents),
             web.get("/api/incidents/{id}", _incident),
+            web.get("/api/ledger", _ledger),
+            web.get("/api/ledger/{id}", _accounted),
             web.post("/api/incidents/{id}/commands", _command),
             web.post("/api/desk", _desk),
         ]
@@ -173,6 +181,18 @@ async def _incidents(request: web.Request) -> web.Response:
 async def _incident(request: web.Request) -> web.Response:
     view = request.app[PARTS].board.incident(request.match_info["id"])
     return _json({"code": "unknown-here"}, 404) if view is None else _json(view)
+
+
+async def _ledger(request: web.Request) -> web.Response:
+    """The account as it was said last; 404 when none ever was."""
+    told = request.app[PARTS].board.ledger
+    return _json({"code": Code.UNKNOWN_HERE.value}, 404) if told is None else _json(told)
+
+
+async def _accounted(request: web.Request) -> web.Response:
+    """One id's account; 404 where the ledger does not know it, or none is kept on this machine."""
+    told = await request.app[PARTS].accounted(request.match_info["id"])
+    return _json({"code": Code.UNKNOWN_HERE.value}, 404) if told is None else _json(told)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from ops.console import views
 from schemas.feed import Alarm, FeedStatus, Figure, said_of
 from schemas.incident import Fact, IncidentOpened, IncidentSummary, ReportHeldLate, ReportLinked, ReportUnlinked
+from schemas.ledger import LedgerTold
 from schemas.model import Message
 from schemas.notice import Notice
 from schemas.report import ReportNormalised
@@ -38,6 +39,7 @@ class Board:
     feeds: dict[str, View] = field(default_factory=dict)
     figures: dict[str, View] = field(default_factory=dict)
     late: OrderedDict[str, View] = field(default_factory=OrderedDict)
+    ledger: View | None = None
 
     def apply(self, payload: Message) -> list[Event]:
         """Fold one payload; what the browsers must hear of it."""
@@ -61,6 +63,7 @@ class Board:
             "feeds": list(self.feeds.values()),
             "figures": list(self.figures.values()),
             "late": list(self.late.values()),
+            "ledger": [] if self.ledger is None else [self.ledger],
         }
 
     def incident(self, incident_id: str) -> View | None:
@@ -138,6 +141,10 @@ class Board:
         self.feeds[key] = views.feed(status)
         return [("feed", self.feeds[key])]
 
+    def _ledger(self, told: LedgerTold) -> list[Event]:
+        self.ledger = views.ledger(told)
+        return [("ledger", self.ledger)]
+
     def _figure(self, figure: Figure) -> list[Event]:
         view = views.figure(figure)
         key = f"{figure.figure}|{figure.label}"
@@ -154,4 +161,5 @@ _HANDLERS: dict[type[Message], Callable[[Board, Any], list[Event]]] = {
     Alarm: Board._alarm,  # noqa: SLF001
     FeedStatus: Board._feed,  # noqa: SLF001
     Figure: Board._figure,  # noqa: SLF001
+    LedgerTold: Board._ledger,  # noqa: SLF001
 }

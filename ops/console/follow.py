@@ -11,10 +11,10 @@ from ops.console.board import Board
 from ops.console.hub import Hub
 from schemas.envelope import Received
 from schemas.errors import Rejected
-from schemas.topics import ALARMS_NOW, FACTS, FEEDS, FIGURES, INCIDENTS_NOW, NOTICES_NOW
+from schemas.topics import ALARMS_NOW, FACTS, FEEDS, FIGURES, INCIDENTS_NOW, LEDGER_NOW, NOTICES_NOW
 from schemas.wire import payload
 
-WHOLE: Final = (INCIDENTS_NOW, NOTICES_NOW, ALARMS_NOW, FEEDS, FIGURES)
+WHOLE: Final = (INCIDENTS_NOW, NOTICES_NOW, ALARMS_NOW, FEEDS, FIGURES, LEDGER_NOW)
 """Read from their beginning: compacted, the last value of each key."""
 RECENT: Final = (FACTS,)
 """Read from a day back: what the reports of live incidents are."""

@@ -4,6 +4,7 @@ from typing import Any
 
 from schemas.feed import Alarm, FeedStatus, Figure, said_of
 from schemas.incident import Explanation, IncidentSummary
+from schemas.ledger import LedgerTold
 from schemas.notice import Notice
 from schemas.place import Place
 from schemas.report import ReportNormalised
@@ -108,6 +109,11 @@ def alarm(told: Alarm) -> View:
         "raised_at": told.raised_at.isoformat(),
         "detail": told.detail,
     }
+
+
+def ledger(told: LedgerTold) -> View:
+    """The account: counts, and the ids that a person can look up."""
+    return {"id": "ledger", **told.model_dump(mode="json")}
 
 
 def feed(status: FeedStatus) -> View:

@@ -18,7 +18,7 @@ import aiohttp
 
 from schemas.errors import Code, Unavailable
 
-ROLES: Final = ("intake", "streams", "tally", "deliver", "console")
+ROLES: Final = ("intake", "streams", "tally", "deliver", "ledger", "console")
 STOP_SECONDS: Final = 25.0
 LOOK_SECONDS: Final = 0.1
 

@@ -11,7 +11,17 @@ from typing import Final
 
 RESTARTS: Final = frozenset({"RoleRestartsInLoop", "RoleNotReady", "RoleDown"})
 INTAKE_RESTARTS: Final = frozenset({"RoleRestartsInLoop", "IntakeDown", "IntakeNotReady", "PublishStuck"})
-STANDSTILL: Final = frozenset({"PartitionsUnserved", "ProcessorStandsStill", "LagGrows", "LaneStandsStill"})
+ASIDE: Final = frozenset({"QuarantineGrows", "QuarantineOld"})
+STANDSTILL: Final = frozenset(
+    {
+        "PartitionsUnserved",
+        "ProcessorStandsStill",
+        "LagGrows",
+        "LaneStandsStill",
+        "StageStandsStill",
+        "ReconcilerActed",
+    }
+)
 BROKERS: Final = frozenset(
     {
         "BrokerUnreachable",
@@ -26,9 +36,10 @@ BROKERS: Final = frozenset(
         "RoleDown",
         "EmergencyFeedSilent",
         "FeedSilent",
+        "LedgerBlind",
     }
 )
-LATE: Final = frozenset({"RecipientDown"})
+LATE: Final = frozenset({"RecipientDown", "DeliveriesOverdue", "ReconcilerActed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ EXPECTED: Final[dict[str, Expected]] = {
     "none": Expected(),
     "kill-intake": Expected(may=INTAKE_RESTARTS),
     "kill-processor": Expected(may=RESTARTS | STANDSTILL),
-    "step-raises": _must("StepFails", may=("QuarantineGrows",)),
+    "step-raises": _must("StepFails", may=ASIDE),
     "kill-leader": Expected(may=BROKERS | STANDSTILL),
     "kill-all-brokers": _must("BrokerUnreachable", "PublishStuck", may=BROKERS | STANDSTILL | LATE),
     "power-loss": Expected(may=INTAKE_RESTARTS),
@@ -69,25 +80,25 @@ EXPECTED: Final[dict[str, Expected]] = {
         may=BROKERS | STANDSTILL | {"JournalFilling", "JournalForEmergencyOnly", "JournalFull", "IntakeNotReady"},
     ),
     "clock": _must("ClockSkewed", may={"FarClockSkewed", "EmergencyFeedSilent", "FeedSilent", "PublishStuck"}),
-    "recipient-down": _must("RecipientDown"),
+    "recipient-down": _must("RecipientDown", may=LATE),
     "recipient-misbehaves": Expected(
         one_of=frozenset({"RecipientGone", "RecipientRefuses", "RecipientDown"}),
-        may=frozenset({"RecipientStopped", "QuarantineGrows"}),
+        may=ASIDE | LATE | {"RecipientStopped"},
     ),
-    "poison": _must("QuarantineGrows", may={"DocumentsRefused"}),
+    "poison": _must("QuarantineGrows", may={"DocumentsRefused", "QuarantineOld"}),
     "rebalance-storm": Expected(may=RESTARTS | STANDSTILL),
     "duplicates": Expected(may=frozenset({"LagGrows"})),
     "overload": Expected(
         one_of=frozenset({"DocumentsRefused", "IntakeSlow", "PublishBacklogGrows", "LagGrows"}),
         may=INTAKE_RESTARTS | STANDSTILL | {"RoleNotReady", "FilesNearLimit", "RoleDown", "JournalFilling"},
     ),
-    "bit-flip": Expected(may=INTAKE_RESTARTS),
+    "bit-flip": Expected(may=INTAKE_RESTARTS | {"JournalDamaged", "LedgerUnbalanced"}),
     "rolling-upgrade": Expected(may=RESTARTS | INTAKE_RESTARTS | STANDSTILL | {"ConsoleStale", "FiguresStale"}),
     "exhaustion": Expected(
         one_of=frozenset({"FilesNearLimit", "MemoryNearLimit", "RoleRestartsInLoop"}),
         may=RESTARTS | INTAKE_RESTARTS | STANDSTILL | {"DocumentsRefused"},
     ),
     "slow-readers": _must("ReadersDropped"),
-    "restore": Expected(may=INTAKE_RESTARTS | RESTARTS),
+    "restore": Expected(may=INTAKE_RESTARTS | RESTARTS | {"ReconcilerActed", "LedgerBlind"}),
 }
 """By the name of the fault."""

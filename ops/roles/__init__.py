@@ -11,6 +11,7 @@ ROLES: Final[dict[str, str]] = {
     "streams": "ops.roles.streams",
     "tally": "ops.roles.tally",
     "deliver": "ops.roles.deliver",
+    "ledger": "ops.roles.ledger",
     "console": "ops.roles.console",
 }
 """Role -> its module, in the order in which the supervisor starts them; imported when it is run."""

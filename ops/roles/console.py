@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from ops import kafka, runtime
+from ops.bookkeeping.showing import shown
 from ops.console.app import Parts, build
 from ops.console.board import Board
 from ops.console.figures import ConsoleFigures
@@ -116,6 +118,12 @@ def parts(settings: Settings, board: Board, hub: Hub, session: aiohttp.ClientSes
 
         return await traced(settings, id)
 
+    async def accounted(id: str) -> Mapping[str, Any] | None:
+        try:
+            return await asyncio.to_thread(shown, runtime.ledger_file(settings), id, datetime.now(UTC))
+        except Unavailable:
+            return None
+
     return Parts(
         name=settings.installation.name,
         mode=settings.installation.mode.value,
@@ -125,5 +133,6 @@ def parts(settings: Settings, board: Board, hub: Hub, session: aiohttp.ClientSes
         trace=trace,
         categories=titles(),
         authenticate=authenticator(settings.accounts),
+        accounted=accounted,
         desk_source=desk,
     )

@@ -18,7 +18,7 @@ from connectors.identity import Identity
 from connectors.journal import Journal
 from connectors.journal_store import Limits
 from connectors.keys import ThreadKeys
-from connectors.kits.http import Listener, Pushed, check_reach
+from connectors.kits.http import Listener, Pushed, check_reach, hashed
 from connectors.replaying import Replaying
 from connectors.runner import Runner, push_feeds
 from ops import kafka, runtime
@@ -65,7 +65,7 @@ async def run(settings: Settings, hook: Hook | None = None, *, answer_before_jou
             running(settings, metrics, hook, answer_before_journal=answer_before_journal)
         )
         desk = CommandDesk(_commands(runner), runner.identity.command_id, outcomes)
-        gate = Gate(settings.accounts)
+        gate = Gate(settings.accounts, hashed(runtime.reconciler_token(settings)))
         pushed = listener(runner, gate)
         check_reach(settings.intake.host, pushed.sources)
         following = asyncio.create_task(_follow(settings, outcomes), name="follow facts")
@@ -73,7 +73,8 @@ async def run(settings: Settings, hook: Hook | None = None, *, answer_before_jou
         leaving = asyncio.create_task(withdraw(lambda: kafka.cluster(settings), runner), name="feeds withdrawn")
         stack.push_async_callback(_ended, leaving)
         aside = await stack.enter_async_context(_quarantine(settings, runner, desk, gate, metrics))
-        app = build_app(pushed, IntakeApi(desk, runner.journal, gate, runner.holding), aside.routes())
+        api = IntakeApi(desk, runner.journal, gate, runner.holding, runner.publish_again)
+        app = build_app(pushed, api, aside.routes())
         url = await stack.enter_async_context(served(app, settings.intake.host, settings.intake.port))
 
         async def ready() -> Readiness:

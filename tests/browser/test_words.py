@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from playwright.async_api import expect
 
+from ops.bookkeeping.telling import GAVE_UP, MISSING, OVERDUE, UNPUBLISHED, WHATS
 from ops.console.printed import WORDS
 from ops.delivering.messages import SET_ASIDE, STOPPED, STUCK
 from schemas.feed import FeedState, FeedStatus
 from schemas.finding import FindingCode
 from schemas.incident import IncidentOpened
+from schemas.ledger import ActOutcome
 from schemas.summary import IncidentState, Stage
 from streams.feed_health import KINDS
 from tests.browser.conftest import Post
@@ -35,7 +37,9 @@ async def test_every_code_has_its_words(post: Post) -> None:
         assert set(words["states"]) == set(IncidentState)
         assert set(words["stage"]) == set(Stage)
         assert set(words["feed"]) == set(FeedState)
-        assert set(words["alarm"]) == {*KINDS, STUCK, STOPPED, SET_ASIDE}
+        assert set(words["alarm"]) == {*KINDS, STUCK, STOPPED, SET_ASIDE, MISSING, OVERDUE, UNPUBLISHED, GAVE_UP}
+        assert set(words["what"]) == set(WHATS)
+        assert set(words["actOutcome"]) == set(ActOutcome)
         assert set(words["finding"]) <= set(FindingCode)
         printed = WORDS[language].states
         assert printed == {state: words["states"][state] for state in printed}
@@ -45,7 +49,7 @@ async def test_both_languages_have_the_same_words(post: Post) -> None:
     """Nothing is left in the other language."""
     found = await texts(post)
     assert set(found["pl"]) == set(found["en"])
-    for name in ("code", "feature", "rule", "finding", "flag", "figure"):
+    for name in ("code", "feature", "rule", "finding", "flag", "figure", "what", "ledgerCount", "actOutcome"):
         assert set(found["pl"][name]) == set(found["en"][name])
 
 

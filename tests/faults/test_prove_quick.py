@@ -31,7 +31,9 @@ def test_nothing_accepted_is_lost_under_the_short_set(tmp_path: Path) -> None:
     assert isinstance(faults, dict)
     assert set(faults) == set(QUICK)
     for name, figures in faults.items():
-        assert (figures["lost"], figures["doubled"], figures["unexpected"], figures["order_inversions"]) == (0,) * 4, name
+        assert (figures["lost"], figures["doubled"], figures["unexpected"], figures["order_inversions"]) == (0,) * 4, (
+            name
+        )
         assert figures["accepted"] > 100, name
         assert figures["accepted"] == figures["delivered"] + (figures["quarantined"] if FAULTS[name].raising else 0)
     assert "<svg" in (tmp_path / "proof.html").read_text("utf-8")

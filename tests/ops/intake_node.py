@@ -30,7 +30,7 @@ from tests.connectors.broker_double import FakeBroker
 
 KEY = bytes(range(32))
 TOKEN = "cpr-token"
-OFFICER, OPERATOR = "officer-token", "operator-token"
+OFFICER, OPERATOR, RECONCILER = "officer-token", "operator-token", "reconciler-token"
 ACCOUNTS = (
     Account(name="post-1", token_sha256=hashed(OFFICER), roles=("officer",)),
     Account(name="watch", token_sha256=hashed(OPERATOR), roles=("operator",)),
@@ -79,8 +79,9 @@ async def intake_node(
     async def accept(document: Document) -> Settled:
         return await runner.accept("commands", document)
 
-    outcomes, gate = Outcomes(), Gate(accounts)
-    api = IntakeApi(CommandDesk(accept, runner.identity.command_id, outcomes), journal, gate, runner.holding)
+    outcomes, gate = Outcomes(), Gate(accounts, hashed(RECONCILER))
+    commands = CommandDesk(accept, runner.identity.command_id, outcomes)
+    api = IntakeApi(commands, journal, gate, runner.holding, runner.publish_again)
     try:
         async with (
             served(build_app(listener(runner, gate), api), "127.0.0.1", 0) as url,

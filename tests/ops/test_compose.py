@@ -47,7 +47,7 @@ def test_the_schema_refuses_what_is_wrong():
 def test_every_role_and_three_brokers_are_there():
     """Nothing of the installation is missing."""
     assert len(BROKERS) == 3
-    assert set(ROLES) == {"provision", "intake", "streams", "tally", "deliver", "console"}
+    assert set(ROLES) == {"provision", "intake", "streams", "tally", "deliver", "ledger", "console"}
 
 
 @pytest.mark.parametrize("name", ROLES)

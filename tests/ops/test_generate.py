@@ -115,7 +115,7 @@ def test_openapi_knows_every_code() -> None:
 def test_the_table_of_routes_is_what_is_served() -> None:
     """No operation is promised that is not there, and none is there that a partner does not find."""
     nothing: Any = None
-    api = IntakeApi(nothing, nothing, Gate(()), nothing)
+    api = IntakeApi(nothing, nothing, Gate(()), nothing, nothing)
     aside = QuarantineApi(nothing, nothing, Gate(()))
     listener = Listener({}, nothing, nothing, nothing)
     board: Any = Board()

@@ -28,7 +28,7 @@ def test_only_officers_decide_on_incidents() -> None:
         Account(name="looker", token_sha256="2" * 64, roles=("reader",)),
     )
     found = references(Settings(connectors={}, accounts=accounts)).incidents
-    assert found.roles == {"desk": "officer", "night-shift": "system", "looker": "system"}
+    assert found.roles == {"desk": "officer", "night-shift": "system", "looker": "system", "reconciler": "system"}
     territory = Territory(processor(found))
     incident_id = incident_of(territory.put(report("one")))
     for verb, rest in (("accept", {}), ("refuse", {"reason": "x"}), ("hand-over", {"to_unit": "x"})):

@@ -10,8 +10,9 @@ import pytest
 
 from connectors import file
 from connectors.registry import CONNECTORS
-from ops import kafka, ledger_sources, quarantine, runtime, trace
+from ops import kafka, ledger_sources, quarantine, reconciling, runtime, trace
 from ops.aside.reentry import STEPS
+from ops.bookkeeping import following, telling
 from ops.commands import FOLLOWED
 from ops.console.follow import RECENT, WHOLE
 from ops.delivering import messages
@@ -22,10 +23,13 @@ from ops.replay import COPIED
 from ops.settings import Settings
 from schemas.delivery import Outcome
 from schemas.errors import Code, Rejected
+from schemas.ledger import ActOutcome, ActStage, ReconcilerActed
 from schemas.topics import (
+    ACTS,
     ALARMS_NOW,
     AUDIT,
     DECISIONS,
+    FEEDS,
     FIGURES,
     INTAKE,
     LANES,
@@ -154,7 +158,23 @@ async def test_the_ledger_reads_what_it_compares(
 
     monkeypatch.setattr(ledger_sources, "_lagging", at_rest)
     await ledger_sources.read(ledger_sources.Where(CLUSTER, "n", tmp_path / "journal.db", {}))
-    assert read_by("ledger") == asked
+    assert read_by("ledger") == asked | {ACTS} == {*following.TOPICS, FEEDS}
+
+
+def test_the_ledger_writes_what_it_says_and_what_it_did() -> None:
+    """Alarms, the account for the page, the acts of the reconciler."""
+    act = ReconcilerActed(
+        act_id="a",
+        stage=ActStage.DELIVER,
+        subject_id="d",
+        why="without_receipt",
+        attempt=1,
+        outcome=ActOutcome.ASKED,
+        acted_at=NOW,
+        missed_since=NOW,
+    )
+    outputs = [telling.output(telling.told(None, NOW, 0, ())), reconciling.output(act)]
+    assert written_by("ledger") == {*(one.topic for one in outputs), ALARMS_NOW}
 
 
 async def test_a_trace_reads_the_whole_way(asked: set[str], settings: Any) -> None:

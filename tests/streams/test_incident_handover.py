@@ -61,6 +61,15 @@ def handed_over(country, incident_id, there=THERE, here=UNIT):
     country.put(command(f"take {number}", "receive", incident_id, unit=here))
 
 
+def test_a_delivery_is_asked_for_again_where_it_was_made():
+    """The incident has gone to another unit; its earlier deliveries are known to the facts of this one's log alone."""
+    country = Country()
+    incident_id = incident_of(country.put(report("one")))
+    handed_over(country, incident_id)
+    facts = country.put(command("again", "redeliver", incident_id, unit=UNIT, delivery_id="d-1"))
+    assert [(fact.unit, fact.change.kind) for fact in facts] == [(UNIT, "DeliveryRequested")]
+
+
 def test_merging_what_came_by_hand_over():
     """Reports that another log holds go along: counted, named one by one, never by the incident's id."""
     country = Country()

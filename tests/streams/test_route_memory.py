@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import orjson
+
 from schemas.delivery import RoutingDecided
 from schemas.envelope import attribute
 from schemas.incident import DeliveryRequested
@@ -72,7 +74,7 @@ def test_a_delivery_is_known_by_its_id():
 
 
 def test_a_delivery_without_its_recipient_is_forgotten():
-    """A recipient that was taken out of the tree has no outbox; a delivery that a later one replaced is not held."""
+    """A recipient that was taken out of the tree has no outbox."""
     memory = Memory(processor(RouteReference(small())))
     first = attribute(memory.step(told(opened())).outputs[0].headers, "deliveryid") or ""
     other = small(recipients={"b": {}, "t": {}}, route={"name": "rest", "recipients": ["b"], "profile": "p"})
@@ -80,20 +82,57 @@ def test_a_delivery_without_its_recipient_is_forgotten():
     assert asked_again(memory, first) == (("delivery-forgotten",), [])
     memory.processor = processor(RouteReference(small()))
     assert asked_again(memory, first)[0] == ("delivery-again",)
+
+
+def test_a_delivery_that_others_followed_goes_again():
+    """A lost delivery is missed only after the next ones about its incident have gone out: its bytes are still held."""
+    memory = Memory(processor(RouteReference(small())))
+    first = memory.step(told(opened())).outputs[0]
     memory.step(told(opened(fact_id="f-2")))
-    assert asked_again(memory, first) == (("delivery-forgotten",), [])
+    memory.step(told(opened(fact_id="f-3")))
+    rules, (again,) = asked_again(memory, attribute(first.headers, "deliveryid") or "")
+    assert (rules, again.topic, again.value) == (("delivery-again",), first.topic, first.value)
+
+
+def test_an_older_state_still_sends_again():
+    """A state whose pairs hold the bytes themselves, as they did before deliveries had a ring of their own."""
+    memory = Memory(processor(RouteReference(small())))
+    first = memory.step(told(opened())).outputs[0]
+    wanted = attribute(first.headers, "deliveryid") or ""
+    key = next(one for one in memory.values if one.startswith("d|"))
+    older = {**memory.get(key), "b": memory.get(f"b|{wanted}")}
+    del memory.values[f"b|{wanted}"]
+    memory.values |= {key: orjson.dumps(older), f"i|{wanted}": orjson.dumps(key)}
+    rules, (again,) = asked_again(memory, wanted)
+    assert (rules, again.value) == (("delivery-again",), first.value)
+    memory.step(told(opened(fact_id="f-2")))
+    assert f"i|{wanted}" not in memory.values
 
 
 def test_memory_of_deliveries_is_bounded():
-    """Only the last delivery per incident and recipient is kept, and only of so many, each known by its id."""
+    """So many pairs of incident and recipient are kept, and the bytes of so many deliveries, the last ones."""
     memory = Memory(processor(RouteReference(small(), remembered_deliveries=4)))
+    sent: list[str] = []
     for number in range(30):
-        memory.step(told(opened(fact_id=f"f-{number}", incident_id=f"i-{number}")))
-        memory.step(told(opened(fact_id=f"g-{number}", incident_id=f"i-{number}")))
+        for name in ("f", "g"):
+            outputs = memory.step(told(opened(fact_id=f"{name}-{number}", incident_id=f"i-{number}"))).outputs
+            sent.append(attribute(outputs[0].headers, "deliveryid") or "")
     kept = [key for key in memory.values if key.startswith("d|")]
     assert len(kept) == 4
-    assert {memory.get(key) for key in memory.values if key.startswith("i|")} == set(kept)
-    assert len(memory.values) == 4 + 4 + 4 + 1
+    assert {key for key in memory.values if key.startswith("b|")} == {f"b|{one}" for one in sent[-4:]}
+    assert len(memory.values) == 2 * (4 + 4 + 1)
+    assert asked_again(memory, sent[-5]) == (("delivery-forgotten",), [])
+
+
+def test_the_same_fact_again_takes_no_room():
+    """A repeat of an older fact pushes no other delivery out."""
+    memory = Memory(processor(RouteReference(small(), remembered_deliveries=2)))
+    first = opened(fact_id="f-1")
+    one = attribute(memory.step(told(first)).outputs[0].headers, "deliveryid") or ""
+    memory.step(told(opened(fact_id="f-2")))
+    memory.step(told(first))
+    assert asked_again(memory, one)[0] == ("delivery-again",)
+    assert memory.get("b#") == 2
 
 
 def test_what_is_in_use_is_not_forgotten():
@@ -129,4 +168,4 @@ def test_more_recipients_than_are_remembered():
     for number in range(3):
         outputs = memory.step(told(opened(fact_id=f"f-{number}"))).outputs
         assert [one.topic for one in outputs[:2]] == ["outbox.a.urgent", "outbox.b.urgent"]
-        assert len(memory.values) == 4
+        assert len(memory.values) == 6

@@ -1,6 +1,7 @@
 // The page: one event stream in, commands and desk reports out. State comes from the server alone; the browser only shows it.
 import { showDetail } from "./detail.js";
 import { listen as listenToList, showRows } from "./list.js";
+import { showLedger } from "./ledger.js";
 import { $, age, clock, el } from "./show.js";
 import { showSide } from "./side.js";
 import { ring, soundOn, toggleSound } from "./sound.js";
@@ -30,7 +31,7 @@ function showTexts() {
   const typed = $("categories").value; // nothing is chosen for the officer: an unknown kind is better than a wrong one
   $("categories").replaceChildren(el("option", {}, ""), ...names.map((code) => el("option", { value: code }, kindName(code))));
   $("categories").value = typed;
-  showRows(true); showDetail(); showSide(); showConnection();
+  showRows(true); showDetail(); showSide(); showLedger(); showConnection();
 }
 
 function alert(incident) { ring(); $("said").textContent = `${t().newUrgent}: ${kindName(incident.category)}, ${placeLine(incident.place)}`; }
@@ -39,9 +40,10 @@ const takers = {
   incident: (view) => { const before = board.incidents.get(view.id); board.incidents.set(view.id, view); noteReports(view); if (view.urgency === "urgent" && (before ? before.urgency !== "urgent" : view.state === "open")) alert(view); },
   notice: (view) => board.notices.set(view.id, view), "notice-gone": (view) => board.notices.delete(view.id), late: (view) => board.late.set(view.id, view), feed: (view) => board.feeds.set(view.id, view), "feed-gone": (view) => board.feeds.delete(view.id),
   alarm: (view) => (view.active ? board.alarms.set(view.id, view) : board.alarms.delete(view.id)), figure: (view) => board.figures.set(`${view.figure}|${view.label}`, view),
+  ledger: (view) => { board.ledger = view; },
 };
 let pending = false;
-function soon() { if (!pending) { pending = true; requestAnimationFrame(() => { pending = false; showRows(false); showDetail(); showSide(); }); } }
+function soon() { if (!pending) { pending = true; requestAnimationFrame(() => { pending = false; showRows(false); showDetail(); showSide(); showLedger(); }); } }
 
 function listen() {
   const stream = new EventSource("/api/events");
@@ -53,9 +55,10 @@ function listen() {
     const again = ui.heardAt > 0 && board.incidents.size > 0, before = new Set(board.incidents.keys());
     heard(); const all = JSON.parse(event.data);
     for (const [name, list] of [["incidents", "incident"], ["notices", "notice"], ["alarms", "alarm"], ["feeds", "feed"], ["figures", "figure"], ["late", "late"]]) { board[name].clear(); for (const view of all[name]) if (list === "incident") { board.incidents.set(view.id, view); noteReports(view); } else takers[list](view); }
+    board.ledger = all.ledger?.[0] ?? null;
     const missed = [...board.incidents.values()].find((incident) => again && !before.has(incident.id) && incident.urgency === "urgent" && incident.state === "open");
     if (missed) alert(missed); // it came while we were away: once for all of them
-    showRows(false); showDetail(); showConnection(); showSide();
+    showRows(false); showDetail(); showConnection(); showSide(); showLedger();
   });
   for (const name of Object.keys(takers)) stream.addEventListener(name, (event) => { heard(); takers[name](JSON.parse(event.data)); soon(); });
 }
@@ -77,7 +80,7 @@ $("desk-form").addEventListener("submit", async (event) => {
   $("desk-answer").textContent = ok ? `✓ ${t().accepted}${said.held === "journal" ? ` (${t().journalHeld})` : ""}: ${said.id}` : whyNot(said);
   if (ok) { sent.reset(); sent.dataset.entry = crypto.randomUUID(); sent.elements.channel.focus(); }
 });
-setInterval(() => { showConnection(); showSide(); }, 1_000);
+setInterval(() => { showConnection(); showSide(); showLedger(); }, 1_000);
 const about = await fetch("/api/about").then((answer) => answer.json()).catch(() => ({ categories: {}, name: "Sztab", mode: "real" }));
 ui.categories = about.categories; $("name").textContent = about.name;
 if (about.mode !== "real") { document.body.classList.add("exercise"); $("mode").dataset.text = about.mode === "test" ? "test" : "exercise"; $("mode").hidden = false; }

@@ -2,7 +2,7 @@
 import { TEXTS } from "./texts.js";
 
 export const CLOSED = new Set(["ended", "refused", "merged"]);
-export const board = { incidents: new Map(), notices: new Map(), alarms: new Map(), feeds: new Map(), figures: new Map(), late: new Map() };
+export const board = { incidents: new Map(), notices: new Map(), alarms: new Map(), feeds: new Map(), figures: new Map(), late: new Map(), ledger: null };
 // When the last report of each source came, as its incidents tell: newer than the word of the feed, which comes every 30 s.
 export const lastReport = new Map();
 export function noteReports(incident) {

@@ -49,7 +49,7 @@ _FAULTS: Final = (
         22,
         "500 slow pages, reconnects",
         readers.slow_readers,
-        shape=Shape(roles=("deliver", "console")),
+        shape=Shape(roles=("deliver", "ledger", "console")),
     ),
     Fault("restore", 23, "an older backup put back", places.restore),
 )

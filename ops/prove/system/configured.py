@@ -60,7 +60,7 @@ class Shape:
 
     session_seconds: float = 6.0
     workers: int = 2
-    roles: tuple[str, ...] = ("deliver",)
+    roles: tuple[str, ...] = ("deliver", "ledger")
     """Beside intake and streams."""
     journal_bytes: int = 256 * 1024 * 1024
     timeout_seconds: float = 5.0
@@ -80,8 +80,9 @@ def written(
     bootstrap: str,
     receivers: Mapping[str, tuple[str, Sequence[str]]],
     shape: Shape,
+    ports: Mapping[int, int],
 ) -> Path:
-    """Write one node's folder; its `sztab.toml`. `receivers`: name -> address and keys."""
+    """Write one node's folder; its `sztab.toml`. `receivers`: name -> address and keys; `ports`: of the intakes."""
     folder.mkdir(parents=True, exist_ok=True)
     units = [f"unit-{number + 1}" for number in range(UNITS)]
     territory = {"units": [{"name": "kmp-kalisz", "teryt": ["3061", "3007"]}, *({"name": one} for one in units)]}
@@ -94,10 +95,13 @@ def written(
         f"keys = [{', '.join(quoted(key) for key in keys)}]\ntimeout_seconds = {shape.timeout_seconds}"
         for name, (url, keys) in receivers.items()
     ]
+    others = "\n".join(f'intake-{n} = "http://127.0.0.1:{port}"' for n, port in ports.items() if n != node)
     parts = [
         f'data_dir = "data"\nnode = "intake-{node}"',
         f'[installation]\nname = "proof"\nprefix = "{prefix}"',
         f'[kafka]\nbootstrap_servers = "{bootstrap}"\nreplicas = 3\nwide = {WIDE}\nrequest_seconds = 10.0',
+        f"[intake]\nport = {ports[node]}",
+        f"[ledger.nodes]\n{others}",
         f"[journal]\nmax_bytes = {shape.journal_bytes}",
         f"[streams]\nsession_seconds = {shape.session_seconds}",
         # No officer answers most of them: their deadlines would come as a second load, in some later run.

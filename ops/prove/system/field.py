@@ -8,18 +8,11 @@ fault starts it. Every process is ended by its id.
 
 import asyncio
 import contextlib
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import orjson
@@ -32,7 +25,7 @@ from ops.broker.layout import HOST, free_ports
 from ops.prove.cluster_io import CLEANING
 from ops.prove.proxy import FaultProxy
 from ops.prove.system.configured import RECIPIENTS, Shape, written
-from ops.prove.system.history import Strike
+from ops.prove.system.crew import LOOK_SECONDS, Child, Crew
 from ops.prove.system.role import ENVIRONMENT, Told
 from ops.provision_cli import provision_installation
 from ops.reading import Cluster
@@ -40,46 +33,25 @@ from ops.settings import Settings
 from schemas.errors import Code, Unavailable
 from schemas.privacy import installation_key
 
-TERM_SECONDS: Final = 20.0
 READY_SECONDS: Final = 90.0
-RESTART_SECONDS: Final = 0.5
-LOOK_SECONDS: Final = 0.05
 BLOCKED_SECONDS: Final = 60.0
 """How long SIGUSR1 blocks a worker's event loop: longer than any worker may stand still."""
 NODES: Final = (1, 2)
 BROKERS: Final = 3
 
 
-@dataclass(slots=True)
-class Child:
-    """One process of the field: how it is started, and whether it is started again when it ends."""
-
-    name: str
-    told: Told
-    process: subprocess.Popen[bytes] | None = None
-    kept: bool = True
-
-    @property
-    def pid(self) -> int | None:
-        """Its process id while it runs."""
-        return self.process.pid if self.process is not None and self.process.poll() is None else None
-
-
-class Field:
+class Field(Crew):
     """One installation under attack. Made by `prepare`."""
 
     def __init__(self, folder: Path, shape: Shape, off: tuple[str, ...]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.folder: Final = folder
+        super().__init__(folder)
         self.shape: Final = shape
         self.prefix: Final = f"p{uuid.uuid4().hex[:8]}."
         self.proxies: Final[dict[int, FaultProxy]] = {}
         """By the number of the broker behind each, where clients go through them."""
         self.kafka = EmbeddedKafka(folder / "brokers", BROKERS, extra=CLEANING)
-        self.children: Final[dict[str, Child]] = {}
         self.configs: Final[dict[int, Path]] = {}
-        self.exits: Final[Counter[str]] = Counter()
-        self.strikes: Final[list[Strike]] = []
         self._off = off
         self._keys: Final = {name: WebhookLab().keys for name in RECIPIENTS}
         self._settings: Final[dict[Path, Settings]] = {}
@@ -98,13 +70,13 @@ class Field:
             for name in RECIPIENTS:
                 await field.start_recipient(name)
             receivers = {name: (f"http://127.0.0.1:{field.port(name)}/hook", field._keys[name]) for name in RECIPIENTS}
+            ports = dict(zip(NODES, free_ports(len(NODES)), strict=True))
             for node in NODES:
-                field.configs[node] = written(
-                    folder / f"node-{node}", node, field.prefix, field.bootstrap, receivers, shape
-                )
+                place = folder / f"node-{node}"
+                field.configs[node] = written(place, node, field.prefix, field.bootstrap, receivers, shape, ports)
             field._share_key()
             await asyncio.to_thread(provision_installation, field.settings(), dry_run=False)
-            field._keeper = asyncio.create_task(field._keep())
+            field._keeper = asyncio.create_task(field.keep())
             for told in field._roles():
                 field.start(_name(told), told)
             await field.ready()
@@ -118,13 +90,7 @@ class Field:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.gather(self._keeper, return_exceptions=True)
-        for child in self.children.values():
-            child.kept = False
-            if child.pid is not None:
-                os.kill(child.pid, signal.SIGKILL)
-                os.kill(child.pid, signal.SIGCONT)
-            if child.process is not None:
-                await asyncio.to_thread(child.process.wait)
+        await self.end_all()
         await asyncio.to_thread(self.kafka.down, 0)
         for proxy in self.proxies.values():
             await proxy.stop()
@@ -227,62 +193,7 @@ class Field:
         """Where a recipient writes down what it gets."""
         return self.folder / f"effects-{recipient}.jsonl"
 
-    def log_file(self, name: str) -> Path:
-        """Where a process writes."""
-        return self.folder / f"{name}.log"
-
     # Processes
-
-    def start(self, name: str, told: Told) -> Child:
-        """Start a role; it is started again when it ends by itself, then with nothing armed."""
-        process = self._launched(name, "role", told.environment())
-        self.children[name] = child = Child(name, replace(told, armed=None), process)
-        return child
-
-    def _launched(self, name: str, module: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", f"ops.prove.system.{module}"]
-        with self.log_file(name).open("ab") as log:
-            return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment)
-
-    async def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """Send the signal; for one that ends, wait for the end. It stays down until `start` or `again`."""
-        child = self.children[name]
-        ends = how in {signal.SIGKILL, signal.SIGTERM}
-        child.kept = child.kept and not ends
-        if child.pid is not None:
-            os.kill(child.pid, how)
-        if ends and child.process is not None:
-            try:
-                await asyncio.to_thread(child.process.wait, TERM_SECONDS)
-            except subprocess.TimeoutExpired:
-                self.exits["hung"] += 1
-                child.process.kill()
-                await asyncio.to_thread(child.process.wait)
-        self.struck(name, how.name)
-
-    def again(self, name: str, **changes: Any) -> Child:
-        """Start a role that was killed; `changes` of what it is told."""
-        return self.start(name, replace(self.children[name].told, **changes))
-
-    async def ended(self, name: str, seconds: float) -> bool:
-        """Wait until the present process of that name is gone; False when it still runs."""
-        child, deadline = self.children[name], time.monotonic() + seconds
-        while self.children[name] is child and child.pid is not None:
-            if time.monotonic() > deadline:
-                return False
-            await asyncio.sleep(LOOK_SECONDS)
-        return True
-
-    async def _keep(self) -> None:
-        while True:
-            for name, child in list(self.children.items()):
-                if child.kept and child.process is not None and child.process.poll() is not None:
-                    self.exits[f"{name} {child.process.returncode}"] += 1
-                    self.struck(name, f"ended {child.process.returncode}")
-                    child.kept = False
-                    await asyncio.sleep(RESTART_SECONDS)
-                    self.again(name)
-            await asyncio.sleep(LOOK_SECONDS)
 
     async def start_recipient(self, name: str) -> None:
         """Start a recipient, again on its old port; returns when it listens."""
@@ -290,7 +201,7 @@ class Field:
         port = self.port(name) if port_file.exists() else 0
         port_file.unlink(missing_ok=True)
         told = {"name": name, "keys": self._keys[name], "port": port, "file": str(self.effects_file(name))}
-        process = self._launched(name, "recipient", {ENVIRONMENT: orjson.dumps(told).decode()})
+        process = self.launched(name, "recipient", {ENVIRONMENT: orjson.dumps(told).decode()})
         self.children[name] = Child(name, Told("", "recipient"), process, kept=False)
         deadline = time.monotonic() + READY_SECONDS
         while not port_file.exists() or not port_file.read_text("ascii").endswith("\n"):
@@ -308,10 +219,6 @@ class Field:
         ):
             answer.raise_for_status()
         self.struck(recipient, mood)
-
-    def struck(self, name: str, what: str) -> None:
-        """Write down what was done to whom."""
-        self.strikes.append(Strike(time.time(), None, name, what))
 
     # Readiness
 

@@ -105,7 +105,7 @@ def test_odd_messages_are_all_kinds_of_odd() -> None:
 def test_the_configuration_under_proof_is_one(tmp_path: Path) -> None:
     """It loads as any `sztab.toml`, and every source has its recipients."""
     receivers = {name: ("http://127.0.0.1:1/hook", WebhookLab().keys) for name in ("dispatch", "fire", "crisis")}
-    file = written(tmp_path, 2, "proof.", "127.0.0.1:1", receivers, Shape(roles=("deliver", "console")))
+    file = written(tmp_path, 2, "proof.", "127.0.0.1:1", receivers, Shape(), {1: 1001, 2: 1002})
     found = settings.load(file)
     assert found.node == "intake-2"
     assert {one.name for one in found.sources} == set(SOURCES)

@@ -1,0 +1,214 @@
+"""Reads what is new in the intake journals: rows after the last one seen, and again those that were not settled then.
+
+A journal of this machine is read by its file, whether its node runs or not; another node's over HTTP. A node that
+cannot be read makes the verdict unknown, never false.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import aiohttp
+import orjson
+
+from connectors.journal_reader import JournalReader
+from ops import runtime
+from ops.bookkeeping.book import Placed
+from ops.ledger_rows import Journal
+from ops.ledger_sources import PAGE, Where, nodes, row_of
+from schemas.errors import Code, Unavailable
+
+ASK_SECONDS: Final = 5.0
+NODES_SECONDS: Final = 60.0
+SETTLED: Final = frozenset({"published", "quarantined"})
+
+
+class Numbered(NamedTuple):
+    """A row with its number."""
+
+    number: int
+    placed: Placed
+
+
+class Page(NamedTuple):
+    """Rows after one, in order, and the newest row's number."""
+
+    rows: list[Numbered]
+    last: int
+
+
+Ask = Callable[[int, int], Awaitable[Page]]
+"""Rows after this one, at most so many. Unavailable when they cannot be read."""
+
+
+@dataclass
+class Tail:
+    """One node's journal: how far it was read, and which rows must be looked at again."""
+
+    node: str
+    next_row: int = 0
+    since_ms: int = 0
+    read_ms: int = 0
+    open_rows: set[int] = field(default_factory=set)
+    reached: bool = False
+
+    def told(self) -> Journal | None:
+        """How it was read, without its rows; None while it cannot be."""
+        return Journal((), self.read_ms, self.since_ms) if self.reached else None
+
+    async def read(self, ask: Ask) -> dict[str, Placed]:
+        """What is new or was not settled, by document id; empty when the node cannot be reached."""
+        read_ms, found = int(time.time() * 1000), dict[str, Placed]()
+        try:
+            await self._again(ask, found)
+            await self._on(ask, found, read_ms)
+        except Unavailable:
+            self.reached = False
+            return {}
+        self.read_ms, self.reached = read_ms, True
+        return found
+
+    async def _again(self, ask: Ask, found: dict[str, Placed]) -> None:
+        wanted = sorted(self.open_rows)
+        while wanted:
+            upto = min(wanted[0] + PAGE - 1, self.next_row)
+            page = await ask(wanted[0] - 1, upto - wanted[0] + 1)
+            for number, placed in page.rows:
+                if number in self.open_rows:
+                    self._take(number, placed, found)
+            wanted = [one for one in wanted if one > upto]
+
+    async def _on(self, ask: Ask, found: dict[str, Placed], read_ms: int) -> None:
+        while True:
+            page = await ask(self.next_row, PAGE)
+            if page.last < self.next_row:
+                self.next_row = 0  # another journal stands there, such as one from a backup: read it whole
+                self.open_rows.clear()
+                continue
+            if not self.next_row and page.rows and page.rows[0].number > 1:
+                self.since_ms = page.rows[0].placed.row.received_ms
+            if not self.next_row and not page.rows and page.last:
+                self.since_ms = read_ms
+            for number, placed in page.rows:
+                self._take(number, placed, found)
+                self.next_row = number
+            if len(page.rows) < PAGE:
+                return
+
+    def _take(self, number: int, placed: Placed, found: dict[str, Placed]) -> None:
+        if placed.row.state in SETTLED:
+            self.open_rows.discard(number)
+        elif number in self.open_rows:
+            return
+        else:
+            self.open_rows.add(number)
+        found[placed.row.document_id] = placed
+
+
+class Journals:
+    """Every node's. `await read()` again and again; `await close()`."""
+
+    def __init__(self, where: Where, token: str, kept: Mapping[str, Any]) -> None:
+        self._where, self._token = where, token
+        self.tails: Final[dict[str, Tail]] = {
+            node: Tail(node, told["next"], told["since_ms"], 0, set(told["open"])) for node, told in kept.items()
+        }
+        self._nodes_at = 0.0
+        self._session: aiohttp.ClientSession | None = None
+
+    def kept(self) -> dict[str, Any]:
+        """For the store: how far each was read."""
+        return {
+            node: {"next": one.next_row, "since_ms": one.since_ms, "open": sorted(one.open_rows)}
+            for node, one in self.tails.items()
+        }
+
+    async def read(self) -> dict[str, Placed]:
+        """What is new or was not settled, by document id. Unavailable when the nodes' names cannot be read."""
+        if time.monotonic() - self._nodes_at > NODES_SECONDS or not self.tails:
+            known = await nodes(self._where)
+            for node in known - set(self.tails):
+                self.tails[node] = Tail(node)
+            for node in set(self.tails) & set(self._where.gone):
+                del self.tails[node]
+            self._nodes_at = time.monotonic()
+        files = runtime.journals(self._where.node, self._where.journal_file)
+        found: dict[str, Placed] = {}
+        for node, tail in self.tails.items():
+            if node in self._where.others:
+                found |= await tail.read(_over_http(self._client(), node, self._where.others[node]))
+            elif node in files:
+                with closing(_File(node, files[node])) as file:
+                    found |= await tail.read(file.ask)
+            else:
+                tail.reached = False
+        return found
+
+    def told(self) -> dict[str, Journal | None]:
+        """How each was read the last time."""
+        return {node: tail.told() for node, tail in self.tails.items()}
+
+    async def close(self) -> None:
+        """Give the client back."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _client(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            timeout = aiohttp.ClientTimeout(total=ASK_SECONDS)
+            headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+            self._session = aiohttp.ClientSession(timeout=timeout, headers=headers)
+        return self._session
+
+
+class _File:
+    """Asks a file of this machine. Held open for one reading: another may stand there the next time."""
+
+    def __init__(self, node: str, path: Path) -> None:
+        self._node, self._path = node, path
+        self._reader: JournalReader | None = None
+
+    async def ask(self, after: int, limit: int) -> Page:
+        """See `Ask`; a long page is read beside the loop."""
+        return await asyncio.to_thread(self._page, after, limit)
+
+    def close(self) -> None:
+        """Give the file back."""
+        if self._reader is not None:
+            self._reader.close()
+
+    def _page(self, after: int, limit: int) -> Page:
+        if self._reader is None:
+            self._reader = JournalReader(self._path)
+        found = self._reader.ids(after, limit)
+        rows = [
+            _numbered(self._node, one.row, one.document_id, one.state.name, one.received_ms, one.reports)
+            for one in found
+        ]
+        return Page(rows, rows[-1].number if len(rows) == limit else self._reader.last_row())
+
+
+def _numbered(node: str, number: int, document: str, state: str, received_ms: int, became: Any) -> Numbered:
+    return Numbered(number, Placed(node, number, row_of(document, state, received_ms, became)))
+
+
+def _over_http(client: aiohttp.ClientSession, node: str, url: str) -> Ask:
+    async def ask(after: int, limit: int) -> Page:
+        query = {"after": str(after), "limit": str(limit)}
+        try:
+            async with client.get(f"{url.rstrip('/')}/v1/journal/ids", params=query) as answer:
+                answer.raise_for_status()
+                told = orjson.loads(await answer.read())
+                rows = [
+                    _numbered(node, *(one[name] for name in ("row", "document_id", "state", "received_ms", "reports")))
+                    for one in told["rows"]
+                ]
+                return Page(rows, int(told["last_row"]))
+        except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+            raise Unavailable(Code.JOURNAL_UNAVAILABLE, f"the journal of {node} cannot be read") from None
+
+    return ask
