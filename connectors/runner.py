@@ -39,6 +39,9 @@ STATUS_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.25
 WAITING: Final = 4_000
 """Callers that may wait at once; beyond it others than emergency sources are told to come later."""
+LONGEST_SECONDS: Final = 1.5
+"""So are they when somebody has waited so long: more than a broker that is away explains, and an emergency call that
+comes now would wait behind them."""
 
 
 class Runner:
@@ -78,7 +81,7 @@ class Runner:
         self._pulling: list[Pulling] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._unsaid: dict[str, Feed] = {}
-        self._waiting = 0
+        self._waiting: dict[object, float] = {}
         self._hook, self._answer_first = hook, answer_before_journal
         self._behind: set[asyncio.Task[Settled]] = set()
 
@@ -127,19 +130,23 @@ class Runner:
         feed = self.feeds.get(source)
         if feed is None:
             raise Rejected(Code.SOURCE_UNKNOWN, "no source of this name")
-        if self._waiting >= WAITING and not feed.settings.emergency:
+        if self._crowded() and not feed.settings.emergency:
             self._metrics.document(source, "unavailable")
             raise Unavailable(Code.OVERLOADED, "too many documents wait for an answer")
-        started = time.monotonic()
-        self._waiting += 1
+        caller, started = object(), time.monotonic()
+        self._waiting[caller] = started
         try:
             settled = await self._taken(feed, document, not_read)
         finally:
-            self._waiting -= 1
+            del self._waiting[caller]
         self.passes(BEFORE_REPLY)
         held = settled.held.value if isinstance(settled, Accepted) else "quarantine"
         self._metrics.answered(held, time.monotonic() - started)
         return settled
+
+    def _crowded(self) -> bool:
+        longest = next(iter(self._waiting.values()), None)
+        return len(self._waiting) >= WAITING or (longest is not None and time.monotonic() - longest > LONGEST_SECONDS)
 
     async def _taken(self, feed: Feed, document: Document, not_read: Rejected | None) -> Settled:
         keeping = self._kept(feed, document, not_read)

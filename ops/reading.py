@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from schemas.errors import Code, Unavailable
 from schemas.topics import MAX_MESSAGE_BYTES
-from streams.clients import BoundedProducer, begin
+from streams.clients import BoundedProducer, FrankConsumer, begin
 
 STALL_SECONDS: Final = 20.0
 PARTITION_FETCH_BYTES: Final = MAX_MESSAGE_BYTES + 65_536
@@ -31,7 +31,7 @@ class Cluster:
 
     def reader(self, **options: int) -> AIOKafkaConsumer:
         """A consumer without a group, not started; `options` are further ones of aiokafka's consumer."""
-        return AIOKafkaConsumer(
+        return FrankConsumer(
             bootstrap_servers=self.bootstrap_servers,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -44,7 +44,7 @@ class Cluster:
 
     def consumer(self, group: str, instance: str | None, session_seconds: float = 10.0) -> AIOKafkaConsumer:
         """A member of a group that commits by hand, not started; static where an instance is named."""
-        return AIOKafkaConsumer(
+        return FrankConsumer(
             bootstrap_servers=self.bootstrap_servers,
             group_id=group,
             group_instance_id=instance,

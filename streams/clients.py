@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 import structlog
@@ -83,6 +84,58 @@ class BoundedProducer(AIOKafkaProducer):  # type: ignore[misc]  # aiokafka ships
         return len(waiting)
 
 
+class FrankConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka ships no types
+    """aiokafka's consumer, which says that its fetching has ended.
+
+    A write to a connection that was reset meanwhile ends the routine behind aiokafka 0.14's consumer, which looks at
+    nobody's end: `getmany` gives nothing for ever, like an input that is idle (aiokafka 1037). Found by `sztab prove`
+    (slow-line): a lane stood still for two minutes, until the watchdog ended its process.
+    """
+
+    async def getmany(self, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:
+        """As aiokafka's. KafkaError when nothing will be fetched any more."""
+        self._look()
+        return await super().getmany(*partitions, timeout_ms=timeout_ms, max_records=max_records)
+
+    async def getone(self, *partitions: Any) -> Any:
+        """As aiokafka's, which waits for ever where nothing comes. KafkaError when nothing will be fetched any more."""
+        while True:
+            self._look()
+            waiting = asyncio.ensure_future(super().getone(*partitions))
+            ended = self._fetcher.error_future
+            try:
+                await asyncio.wait({waiting, ended}, return_when=asyncio.FIRST_COMPLETED)
+                if waiting.done():
+                    return waiting.result()
+            finally:
+                waiting.cancel()
+
+    async def stop(self) -> None:
+        """As aiokafka's, which leaves its connections open where the fetching had ended, or when it is broken off."""
+        told = self._fetching_ended()
+        stopping = asyncio.ensure_future(super().stop())
+        try:
+            await asyncio.wait({stopping})
+        finally:
+            broken_off = not stopping.done() or stopping.cancelled()
+            stopping.cancel()
+            await asyncio.gather(stopping, return_exceptions=True)
+            if broken_off or told:
+                with suppress(KafkaError):
+                    await self._fetcher.close()
+                await self._client.close()
+        if not stopping.cancelled() and (error := stopping.exception()) is not None and not told:
+            raise error
+
+    def _look(self) -> None:
+        if self._fetching_ended() and not self._closed:
+            raise KafkaError("the fetching of this consumer has ended")
+
+    def _fetching_ended(self) -> bool:
+        fetching = self._fetcher.error_future if self._fetcher is not None else None
+        return fetching is not None and fetching.done()
+
+
 def _looked_at(future: "asyncio.Future[Any]") -> None:
     if not future.cancelled():
         future.exception()
@@ -124,7 +177,7 @@ class AiokafkaClients:
 
     def consumer(self, settings: ShellSettings, group: str) -> Any:
         """Static member where the settings name an instance; eager rebalances, as aiokafka knows no others."""
-        return AIOKafkaConsumer(
+        return FrankConsumer(
             bootstrap_servers=settings.bootstrap_servers,
             group_id=group,
             group_instance_id=settings.instance_id,
@@ -143,7 +196,7 @@ class AiokafkaClients:
 
     def reader(self, settings: ShellSettings) -> Any:
         """Reads changelogs; what is not committed by a transaction of somebody is not read."""
-        return AIOKafkaConsumer(
+        return FrankConsumer(
             bootstrap_servers=settings.bootstrap_servers,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

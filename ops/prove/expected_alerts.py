@@ -90,7 +90,9 @@ EXPECTED: Final[dict[str, Expected]] = {
     "duplicates": Expected(may=frozenset({"LagGrows"})),
     "overload": Expected(
         one_of=frozenset({"DocumentsRefused", "IntakeSlow", "PublishBacklogGrows", "LagGrows"}),
-        may=INTAKE_RESTARTS | STANDSTILL | {"RoleNotReady", "FilesNearLimit", "RoleDown", "JournalFilling"},
+        may=INTAKE_RESTARTS
+        | STANDSTILL
+        | {"RoleNotReady", "FilesNearLimit", "RoleDown", "JournalFilling", "LedgerBlind", "StageStandsStill"},
     ),
     "bit-flip": Expected(may=INTAKE_RESTARTS | {"JournalDamaged", "LedgerUnbalanced"}),
     "rolling-upgrade": Expected(may=RESTARTS | INTAKE_RESTARTS | STANDSTILL | {"ConsoleStale", "FiguresStale"}),

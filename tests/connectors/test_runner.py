@@ -185,6 +185,22 @@ async def test_back_pressure_spares_emergencies(
             assert one.journal.last_row == len(answers) - len(refused)
 
 
+async def test_back_pressure_comes_when_somebody_waits_too_long(
+    tmp_path: Path, broker: FakeBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few wait: one that waits longer than a broker that is away explains is a sign of too much work."""
+    monkeypatch.setattr(running, "LONGEST_SECONDS", 0.0)
+    broker.frozen = True
+    async with node(tmp_path, broker, simple(one_report), emergency=False) as one:
+        first = asyncio.create_task(one.post(b"1"))
+        await until(lambda: one.journal.last_row == 1)
+        with pytest.raises(Unavailable) as refused:
+            await one.post(b"2")
+        assert refused.value.code is Code.OVERLOADED
+        await first
+        assert isinstance(await one.post(b"3"), Accepted)
+
+
 async def test_modes_never_mix(cpr: Node) -> None:
     """An exercise on the real installation goes to quarantine; a test is marked as one."""
     lab = CprLab()

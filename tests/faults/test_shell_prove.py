@@ -1,6 +1,6 @@
-"""The shell under every attack at full length, three seeds each: `make prove`, which takes more than an hour.
+"""The shell under every attack at full length, three seeds each: `make prove-shell`, which takes more than an hour.
 
-One alone: `make prove PROVE_ARGS="-k zombie"`.
+One alone: `make prove-shell SHELL_ARGS="-k zombie"`.
 """
 
 import asyncio

@@ -59,12 +59,17 @@ class Campaign:
         waiting = list(orders)
         while waiting:
             first = waiting[0]
-            alike = [one for one in waiting if _alike(one, first)][:RUNS_OF_A_FIELD]
+            alike = [one for one in waiting if self._alike(one, first)][:RUNS_OF_A_FIELD]
             waiting = [one for one in waiting if one not in alike]
             fresh = [one for one in alike if self.store is None or not self.store.has(_key(one))]
             if fresh:
                 done += await self._on_one_field(fresh, waiting)
         return done
+
+    def _alike(self, one: Order, other: Order) -> bool:
+        """Whether both may run on one installation. Where alerts are judged, none has what another fault left."""
+        shared = one.fault.name == other.fault.name or not self.alerts
+        return shared and one.fault.shape == other.fault.shape and one.off == other.off
 
     async def _on_one_field(self, orders: Sequence[Order], waiting: list[Order]) -> list[Run]:
         """Runs on one installation; after one that failed the rest wait for a new one."""
@@ -123,10 +128,6 @@ class Campaign:
         """The logs of a run that failed outlive its installation."""
         for log in field.folder.glob("*.log"):
             (self.folder / f"{run.judgement.run}-{log.name}").write_bytes(log.read_bytes())
-
-
-def _alike(one: Order, other: Order) -> bool:
-    return one.fault.shape == other.fault.shape and one.off == other.off
 
 
 def _rules(off: str) -> tuple[str, ...]:

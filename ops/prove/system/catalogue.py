@@ -34,7 +34,7 @@ _FAULTS: Final = (
     Fault("partition", 8, "brokers cut off, one way and both", lines.partition, shape=Shape(proxied=True)),
     Fault("slow-line", 9, "far, narrow and broken lines", lines.slow_line, shape=Shape(proxied=True)),
     Fault("disk-full", 10, "no room for the journal", places.disk_full, shape=Shape(images=True), needs=why_not),
-    Fault("clock", 11, "clocks jump and drift", limits.clock, shape=Shape(clocks=True), needs=limits.no_faketime),
+    Fault("clock", 11, "clocks jump and drift", limits.clock, shape=Shape(clocks=True)),
     Fault("recipient-down", 12, "a recipient away, then slow", recipients.recipient_down),
     Fault("recipient-misbehaves", 13, "a recipient in every bad mood", recipients.recipient_misbehaves),
     Fault("poison", 14, "every bad file in the stream", input_.poison, runs=10, quick=True),

@@ -15,6 +15,8 @@ WIDE: Final = 6
 """Partitions of the wide topics: enough for both workers, few enough for three brokers on a small machine."""
 RECIPIENTS: Final = ("dispatch", "fire", "crisis")
 SOURCES: Final = (*(f"cpr-{n + 1}" for n in range(UNITS)), *(f"desk-{n + 1}" for n in range(4)))
+ORDINARY: Final = tuple(f"ward-{n + 1}" for n in range(4))
+"""Sources that are no emergency ones: back-pressure is for them."""
 FIRE: Final = frozenset({"cpr-1", "cpr-2", "cpr-3", "desk-1"})
 CRISIS: Final = frozenset({"cpr-3", "cpr-4", "desk-2"})
 """Sources whose reports go to these two as well. Routed by source, for which incident a report joins is chance."""
@@ -90,6 +92,10 @@ def written(
     (folder / "routing.yaml").write_text(ROUTING, "utf-8")
     sources = [f'connector = "cpr"\nname = "cpr-{n + 1}"\nunit = "{unit}"' for n, unit in enumerate(units)]
     sources += [f'connector = "desk"\nname = "desk-{n + 1}"\nunit = "{unit}"' for n, unit in enumerate(units[:4])]
+    sources += [
+        f'connector = "cpr"\nname = "{name}"\nunit = "{units[n]}"\nemergency = false\nlane = "civil"'
+        for n, name in enumerate(ORDINARY)
+    ]
     recipients = [
         f'connector = "webhook"\nname = "{name}"\nurl = {quoted(url)}\nallowed_networks = ["127.0.0.0/8"]\n'
         f"keys = [{', '.join(quoted(key) for key in keys)}]\ntimeout_seconds = {shape.timeout_seconds}"

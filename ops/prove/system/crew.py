@@ -50,7 +50,7 @@ class Crew:
 
     def start(self, name: str, told: Told) -> Child:
         """Start a role; it is started again when it ends by itself, then with nothing armed."""
-        process = self.launched(name, "role", told.environment())
+        process = self.launched(name, "clocked" if told.clock_file else "role", told.environment())
         self.children[name] = child = Child(name, replace(told, armed=None), process)
         return child
 

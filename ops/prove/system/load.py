@@ -16,7 +16,7 @@ import orjson
 
 from connectors.journal_rows import document_id
 from connectors.journal_sql import digest_of
-from ops.prove.system.configured import recipients_of
+from ops.prove.system.configured import ORDINARY, recipients_of
 from ops.prove.system.history import FAIL, INFO, OK, Attempt, Operation, outcome_of
 from ops.prove.system.known import BAD
 from ops.prove.system.role import RAISES
@@ -246,7 +246,7 @@ class Producer:
             source=message.source,
             identity=message.identity,
             subject=message.far_id,
-            emergency=True,
+            emergency=message.source not in ORDINARY,
             urgent=message.urgent,
             recipients=() if message.what == BAD else recipients_of(message.source),
             outcome=outcome_of(attempts),

@@ -5,6 +5,7 @@ is switched off, a step that raises, a loop that is blocked on SIGUSR1. No role 
 """
 
 import asyncio
+import importlib
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from connectors import identity
 from ops import settings as settings_module
 from ops.operating import run_role
 from ops.prove.worker import armed
+from ops.roles import ROLES
 from schemas import wire
 from schemas.errors import SztabError
 from streams.contract import Outcome, Processor, Record, State
@@ -53,12 +55,11 @@ class Told:
     newer: bool = False
     """Writes messages of a newer schema: with a field that nobody here knows."""
     clock_file: str = ""
-    """File that says what a faked clock shows; empty: the real one."""
+    """File that says what the wall clock shows (`clocked`); empty: the real one."""
 
     def environment(self) -> dict[str, str]:
         """For the process: its environment."""
-        told = {ENVIRONMENT: orjson.dumps(asdict(self)).decode()}
-        return told | (faked(self.clock_file) if self.clock_file else {})
+        return {ENVIRONMENT: orjson.dumps(asdict(self)).decode()}
 
 
 FSYNC: Final = "fsync"
@@ -165,24 +166,6 @@ def with_field(value: bytes | None) -> bytes | None:
 
 
 NEWER: Final = b'{"field_of_a_newer_version":{"and":["more"]},'
-FAKETIME: Final = "*/faketime/libfaketime.so.1"
-FAKETIME_MISSING: Final = "libfaketime is not installed: apt-get install faketime"
-
-
-def faketime() -> str:
-    """The library that fakes a process's wall clock; empty where it is not installed."""
-    return next((str(file) for file in sorted(Path("/usr/lib").glob(FAKETIME))), "")
-
-
-def faked(clock_file: str) -> dict[str, str]:
-    """The environment of a process whose wall clock shows what the file says; its monotonic clock is the real one."""
-    return {
-        "LD_PRELOAD": faketime(),
-        "FAKETIME_TIMESTAMP_FILE": clock_file,
-        "FAKETIME_NO_CACHE": "1",
-        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        "DONT_FAKE_MONOTONIC": "1",
-    }
 
 
 def _write_newer() -> None:
@@ -200,7 +183,7 @@ def _block(seconds: float) -> None:
     time.sleep(seconds)  # the very thing: a call that does not return
 
 
-async def main(told: Told) -> None:
+async def main(told: Told, imported: Callable[[], None]) -> None:
     """Run the role until SIGTERM."""
     settings = settings_module.load(Path(told.config))
     if told.blocked_seconds:
@@ -212,11 +195,18 @@ async def main(told: Told) -> None:
         install(Path(told.images), (lambda _: hook(FSYNC)) if hook else None)
     if told.newer and told.role == "intake":
         _write_newer()
+    importlib.import_module(ROLES[told.role])
+    imported()
     await run_role(settings, told.role, None, **options(told))
 
 
-if __name__ == "__main__":
+def start(imported: Callable[[], None] = lambda: None) -> None:
+    """Run the role that the environment tells; `imported` is called when its modules are there."""
     try:
-        uvloop.run(main(told_by(dict(os.environ))))
+        uvloop.run(main(told_by(dict(os.environ)), imported))
     except SztabError as error:
         sys.exit(f"{error.next_step}: {error}")
+
+
+if __name__ == "__main__":
+    start()

@@ -15,7 +15,7 @@ import orjson
 
 from connectors.journal_sql import digest_of
 from ops.prove.system.battle import Battle, producer
-from ops.prove.system.configured import SOURCES, UNITS
+from ops.prove.system.configured import ORDINARY, SOURCES, UNITS
 from ops.prove.system.known import BAD
 from ops.prove.system.load import Listed, Message
 
@@ -131,14 +131,10 @@ OVERLOAD_SECONDS: Final = 10.0
 
 
 def _flood(battle: Battle, number: int) -> Message:
-    source = f"desk-{number % 4 + 1}"
-    form = {
-        "category": "traffic.obstruction",
-        "lat": round(battle.dice.uniform(51.6, 51.9), 5),
-        "lon": round(battle.dice.uniform(17.9, 18.4), 5),
-    }
-    entry = f"{battle.run}-flood-{number}"
-    return Message("new", source, entry, f"{source}|{entry}|", orjson.dumps({"entry_id": entry, **form}))
+    source, far_id = ORDINARY[number % len(ORDINARY)], f"{battle.run}-flood-{number}"
+    place = {"lat": round(battle.dice.uniform(51.6, 51.9), 5), "lon": round(battle.dice.uniform(17.9, 18.4), 5)}
+    form = {"cpr_id": far_id, "revision": 1, "category": "traffic.obstruction", "place": place}
+    return Message("new", source, far_id, f"{source}|{far_id}|1", orjson.dumps(form))
 
 
 async def _slow_lines(battle: Battle, count: int) -> list[socket.socket]:

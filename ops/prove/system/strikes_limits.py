@@ -8,18 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from ops.prove.system.battle import Battle
-from ops.prove.system.role import FAKETIME_MISSING, faketime
 
 HOLD_SECONDS: Final = 5.0
 SHOWN: Final = ("+3600", "-3600", "+0", "-90", "+0 x1.2", "+0")
 """What the clocks show: an hour ahead, an hour back, right, a step back, too fast, right."""
 SPARE_FILES: Final = 3
 SPARE_BYTES: Final = 24 * 1024 * 1024
-
-
-def no_faketime() -> str:
-    """Why clocks cannot be faked here."""
-    return "" if faketime() else FAKETIME_MISSING
 
 
 async def clock(battle: Battle) -> None:

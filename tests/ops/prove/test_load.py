@@ -1,7 +1,9 @@
 """What the producers of a proof tell: the same for the same seed, and everything that the issue of a day brings."""
 
 import random
+import time
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,12 +19,13 @@ from connectors.webhook.lab import WebhookLab
 from ops import settings
 from ops.prove.system.campaign import Order, orders
 from ops.prove.system.catalogue import CONVICTIONS, FAULTS, QUICK
-from ops.prove.system.configured import SOURCES, Shape, recipients_of, written
+from ops.prove.system.clocked import Clock
+from ops.prove.system.configured import ORDINARY, SOURCES, Shape, recipients_of, written
 from ops.prove.system.known import BAD
 from ops.prove.system.load import Listed, Message, Script
 from ops.prove.system.strikes_input import odd, poisons
-from ops.prove.system.strikes_limits import no_faketime
 from schemas.errors import Rejected
+from tests.waiting import wait_until
 
 
 def script(name="cpr-a", connector="cpr", seed=1, raising=()):
@@ -108,7 +111,7 @@ def test_the_configuration_under_proof_is_one(tmp_path: Path) -> None:
     file = written(tmp_path, 2, "proof.", "127.0.0.1:1", receivers, Shape(), {1: 1001, 2: 1002})
     found = settings.load(file)
     assert found.node == "intake-2"
-    assert {one.name for one in found.sources} == set(SOURCES)
+    assert {one.name for one in found.sources} == {*SOURCES, *ORDINARY}
     assert {name for source in SOURCES for name in recipients_of(source)} == set(receivers)
 
 
@@ -122,12 +125,21 @@ def test_the_catalogue_is_whole() -> None:
     assert {fault for _, fault in CONVICTIONS} <= set(FAULTS)
 
 
-def test_orders_name_what_cannot_run_here(monkeypatch) -> None:
+def test_orders_name_what_cannot_run_here() -> None:
     """A fault whose tool is missing is skipped with its reason; the others have one order for each seed."""
-    found, skipped = orders([FAULTS["none"], FAULTS["clock"]], 5, 9.0, 2)
-    expected = [Order(FAULTS["none"], 5, 9.0), Order(FAULTS["none"], 6, 9.0)]
-    assert found[:2] == expected
-    if why := no_faketime():
-        assert [(one.fault, one.reason) for one in skipped] == [("clock", why)]
-    else:
-        assert len(found) == 4
+    missing = replace(FAULTS["clock"], needs=lambda: "no such tool here")
+    found, skipped = orders([FAULTS["none"], missing], 5, 9.0, 2)
+    assert found == [Order(FAULTS["none"], 5, 9.0), Order(FAULTS["none"], 6, 9.0)]
+    assert [(one.fault, one.reason) for one in skipped] == [("clock", "no such tool here")]
+
+
+def test_a_clock_shows_what_its_file_says(tmp_path: Path) -> None:
+    """Ahead, behind, and too fast; the file may change at any time."""
+    file = tmp_path / "clock"
+    file.write_text("+3600")
+    clock = Clock(file)
+    assert abs(clock.now() - time.time() - 3600) < 1
+    file.write_text("-90")
+    assert wait_until(lambda: abs(clock.now() - time.time() + 90) < 1, 5)
+    file.write_text("+0 x1000")
+    assert wait_until(lambda: clock.now() - time.time() > 30, 5)
