@@ -10,18 +10,18 @@ from typing import Final
 from ops.prove.system.battle import Battle
 
 HOLD_SECONDS: Final = 5.0
-SHOWN: Final = ("+3600", "-3600", "+0", "-90", "+0 x1.2", "+0")
-"""What the clocks show: an hour ahead, an hour back, right, a step back, too fast, right."""
+SHOWN: Final = (("+3600", 12.0), ("-3600", 12.0), ("+0", 3.0), ("-90", 4.0), ("+0 x1.2", 4.0), ("+0", 2.0))
+"""What the clocks show, and for how long: an hour ahead, an hour back, right, a step back, too fast, right."""
 SPARE_FILES: Final = 3
 SPARE_BYTES: Final = 24 * 1024 * 1024
 
 
 async def clock(battle: Battle) -> None:
     """The clocks of one node and one worker jump and drift; the others' are right."""
-    for shown in SHOWN:
+    for shown, seconds in SHOWN:
         _set(battle, shown)
         battle.struck(f"clock {shown}")
-        await asyncio.sleep(HOLD_SECONDS)
+        await asyncio.sleep(seconds)
     _set(battle, "+0")
 
 
