@@ -9,20 +9,24 @@ from schemas.ledger import ActOutcome, ActStage, LedgerTold, OverdueDelivery, Re
 from tests.browser.conftest import Post
 
 pytestmark = pytest.mark.browser
-NOW = datetime.now(UTC)
+
+
+def now() -> datetime:
+    """This moment: the page takes what is older than some minutes for unknown."""
+    return datetime.now(UTC)
 
 
 async def test_the_account_is_told_in_words(post: Post) -> None:
     """Unknown until the ledger speaks; balanced, not balanced, and unknown again when a journal cannot be read."""
     word = post.page.locator("#ledger-word")
     await expect(word).to_contain_text("nieznane")
-    post.apply(LedgerTold(balanced=True, said_at=NOW, judged_at=NOW, accepted=7, delivered=6, in_flight=1))
+    post.apply(LedgerTold(balanced=True, said_at=now(), judged_at=now(), accepted=7, delivered=6, in_flight=1))
     await expect(word).to_contain_text("zgodne · stan na")
     await expect(post.page.locator("#ledger-counts")).to_contain_text("przyjęte 7")
-    post.apply(LedgerTold(balanced=None, said_at=NOW, judged_at=NOW, unreachable=("intake-2",)))
+    post.apply(LedgerTold(balanced=None, said_at=now(), judged_at=now(), unreachable=("intake-2",)))
     await expect(word).to_contain_text("nieznane")
     await expect(post.page.locator("#ledger-list")).to_contain_text("dziennik nieosiągalny: intake-2")
-    post.apply(LedgerTold(balanced=True, said_at=NOW - timedelta(minutes=5), judged_at=NOW))
+    post.apply(LedgerTold(balanced=True, said_at=now() - timedelta(minutes=5), judged_at=now()))
     await expect(word).to_contain_text("nieznane")
     await post.page.click("#language")
     await expect(word).to_contain_text("unknown")
@@ -37,15 +41,15 @@ async def test_what_a_person_must_look_at_leads_to_its_trace(post: Post) -> None
         why="without_receipt",
         attempt=3,
         outcome=ActOutcome.GIVEN_UP,
-        acted_at=NOW,
-        missed_since=NOW,
+        acted_at=now(),
+        missed_since=now(),
     )
-    late = OverdueDelivery(delivery_id="d-2", recipient="psp", deadline_at=NOW)
+    late = OverdueDelivery(delivery_id="d-2", recipient="psp", deadline_at=now())
     post.apply(
         LedgerTold(
             balanced=False,
-            said_at=NOW,
-            judged_at=NOW,
+            said_at=now(),
+            judged_at=now(),
             missing={"without_receipt": 1},
             missing_ids={"without_receipt": ("d-1",)},
             overdue_count=1,

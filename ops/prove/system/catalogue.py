@@ -1,6 +1,7 @@
 """The faults by name, as the fault matrix has them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 from ops.prove.system import strikes_input as input_
@@ -53,7 +54,16 @@ _FAULTS: Final = (
     ),
     Fault("restore", 23, "an older backup put back", places.restore),
 )
-FAULTS: Final[Mapping[str, Fault]] = {one.name: one for one in _FAULTS}
+_VARIANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
+    "power-loss": (("brokers", "needs a file system that forgets (LazyFS, root); not built"),),
+    "partition": (("broker to broker", "proxies stand between clients and brokers; not built"),),
+    "slow-line": (("packet loss", "needs nftables and root; not built"),),
+    "disk-full": (("broker log", "needs a small file system (tmpfs, root); not built"),),
+    "bit-flip": (("broker log, audit", "not built"),),
+    "exhaustion": (("cgroup, starved CPU", "needs a cgroup (root); not built"),),
+}
+"""Ways of a fault that are not tried, with the reason: its row stays unproven so far."""
+FAULTS: Final[Mapping[str, Fault]] = {one.name: replace(one, variants=_VARIANTS.get(one.name, ())) for one in _FAULTS}
 QUICK: Final = tuple(one.name for one in _FAULTS if one.quick)
 """The short set."""
 CONVICTIONS: Final = (

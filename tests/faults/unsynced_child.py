@@ -1,6 +1,6 @@
 """A process that appends to a journal under the power-loss layer and says what was answered; it waits to be killed.
 
-`python -m tests.ops.unsynced_child FOLDER IMAGES FIRST SYNCHRONOUS KILL_AT_SYNC`
+`python -m tests.faults.unsynced_child FOLDER IMAGES FIRST SYNCHRONOUS KILL_AT_SYNC`
 """
 
 import asyncio

@@ -31,7 +31,7 @@ class Machine:
 
     def until_killed(self, after_answers: int, at_sync: int = -1) -> None:
         """Run a child, kill it after so many answers (or at its n-th sync), take in all that it was answered."""
-        command = [sys.executable, "-m", "tests.ops.unsynced_child", str(self.journal), str(self.images)]
+        command = [sys.executable, "-m", "tests.faults.unsynced_child", str(self.journal), str(self.images)]
         told = self.journal.with_name("answers")
         with told.open("wb") as out:
             child = subprocess.Popen([*command, str(self.first), self.synchronous, str(at_sync)], stdout=out)
