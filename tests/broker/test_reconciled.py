@@ -262,8 +262,12 @@ async def test_each_stage_is_mended(kafka: Any, prefix: str, tmp_path: Path, far
             await until(all_named, SECONDS, f"the ledger to name {named}")
             assert said()["balanced"] is False
             await until(alarmed, SECONDS, "the alarm")
-        whole = await account(settings)
-        assert set(whole["missing"]) == {"in_facts", "without_receipt"}, "as the reading of everything says"
+
+        async def as_everything_says() -> bool:
+            # A tick on its way makes the log move, and what is missing behind it counts as in flight so long.
+            return set((await account(settings))["missing"]) == {"in_facts", "without_receipt"}
+
+        await until(as_everything_says, SECONDS, "the reading of everything to say the same")
         mending = configured(tmp_path, kafka.bootstrap_servers, prefix, reconcile=True)
         async with tasks([ledger.run(mending, Reconciler(pauses_ms=(0, 20_000, 20_000, 20_000)))]):
 

@@ -86,15 +86,19 @@ def _to(number: int) -> Any:
 async def test_a_lane_that_went_silent_is_ended(kafka: EmbeddedKafka, prefix: str) -> None:
     """Its fetching ended within, its recipient is up: exit 70."""
     async with stage(kafka, prefix) as one:
+        silent: set[str] = set()
         for lane in one.service.lanes:
             assert lane._consumer is not None
-            lane._consumer.getmany = _nothing
+            lane._consumer.getmany = partial(_nothing, silent, lane.topic)
+        # What was asked for before may still bring something.
+        await until(lambda: len(silent) == len(one.service.lanes), 10)
         await put(one.place, [_to(number) for number in range(2, 6)])
         await until(lambda: one.codes, 30)
         assert one.codes[0] == Exit.UNKNOWN
 
 
-async def _nothing(**_: Any) -> dict[Any, Any]:
+async def _nothing(silent: set[str], topic: str, **_: Any) -> dict[Any, Any]:
+    silent.add(topic)
     await asyncio.sleep(0.05)
     return {}
 
