@@ -11,6 +11,7 @@ import orjson
 from ops import kafka
 from ops.aside.topic import pen
 from ops.invocation import run, settings_of
+from ops.moments import milliseconds
 from ops.reference import references
 from ops.replay import COPIED, Span, Told, check_consent, check_target, check_topics, copied, delivered
 from ops.settings import Settings
@@ -54,7 +55,7 @@ def replay(
         raise click.UsageError("--topics belongs to --into: deliveries stand in the recipients' outboxes alone")
     if yes and not (purpose or "").strip():
         raise click.UsageError("--yes needs --purpose: history holds what people told")
-    settings, span = settings_of(context), Span(_ms(since, "from"), _ms(until, "to"))
+    settings, span = settings_of(context), Span(milliseconds(since, "from"), milliseconds(until, "to"))
     if span.since_ms >= span.until_ms:
         raise Rejected(Code.FIELD_INVALID, "the window ends before it begins", "/to")
     names = [one.strip() for one in (topics or recipients or "").split(",") if one.strip()]
@@ -108,13 +109,3 @@ def _audited(purpose: str, into: str | None, names: Sequence[str]) -> Output:
         told, id=told.audit_id, source="/sztab/replay", time=at.isoformat(), extensions={"kind": told.act.value}
     )
     return Output(AUDIT, actor.encode(), value, headers)
-
-
-def _ms(text: str, name: str) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Rejected(Code.FIELD_INVALID, "a time with its zone (ISO 8601)", f"/{name}")
-    return round(at.timestamp() * 1000)

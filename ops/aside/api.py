@@ -7,7 +7,6 @@ import base64
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from ops.aside.documents import SHOWN_BYTES, as_text, difference, hexed
 from ops.aside.jobs import Jobs
 from ops.aside.shelf import State, Wanted, histogram
 from ops.intake_app import LOCAL, Gate
+from ops.moments import milliseconds
 from schemas.errors import Code, Denied, Rejected, SztabError
 
 ROLE: Final = "operator"
@@ -168,7 +168,7 @@ def wanted_of(told: Mapping[str, list[str]]) -> Wanted:
         if name in _FILTERS:
             made[_FILTERS[name]] = tuple(values)
         elif name in {"since", "until"}:
-            made[f"{name}_ms"] = _ms(values[-1], name)
+            made[f"{name}_ms"] = milliseconds(values[-1], name)
         else:
             raise Rejected(Code.FIELD_INVALID, "no such filter", f"/{name[:64]}")
     if not set(made.get("states", ())) <= set(State):
@@ -184,16 +184,6 @@ def said(body: Mapping[str, Any], name: str) -> str:
     if len(reason) > REASON_CHARACTERS:
         raise Rejected(Code.FIELD_INVALID, f"more than {REASON_CHARACTERS} characters", f"/{name}")
     return reason.strip()
-
-
-def _ms(text: str, name: str) -> int:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        at = None
-    if at is None or at.tzinfo is None:
-        raise Rejected(Code.FIELD_INVALID, "a time with its zone (ISO 8601)", f"/{name}")
-    return round(at.timestamp() * 1000)
 
 
 def _texts(value: Any, name: str) -> list[str]:
