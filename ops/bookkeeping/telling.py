@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from ops.alarms import alarm_output
 from ops.bookkeeping.judging import Verdict
 from ops.metrics import Metrics
-from schemas.feed import Alarm, AlarmClass
+from schemas.feed import AlarmClass
 from schemas.ledger import ActOutcome, ActStage, LedgerTold, OverdueDelivery, ReconcilerActed
-from schemas.topics import ALARMS_NOW, LEDGER_NOW
+from schemas.topics import LEDGER_NOW
 from schemas.wire import derived_id, record
 from streams.contract import Output
 
@@ -209,26 +210,11 @@ def output(told: LedgerTold) -> Output:
 
 def _alarm(name: str, at_ms: int, raised_ms: int, detail: str, *, active: bool) -> Output:
     kind, _, subject = name.partition("|")
-    at = _at(at_ms)
-    alarm = Alarm(
-        alarm_id=derived_id("alarm", kind, subject),
-        kind=kind,
-        subject=subject,
-        alarm_class=AlarmClass.IMPORTANT if kind == OVERDUE else AlarmClass.URGENT,
-        active=active,
-        raised_at=_at(raised_ms),
-        changed_at=at,
-        detail=detail,
+    loud = AlarmClass.IMPORTANT if kind == OVERDUE else AlarmClass.URGENT
+    at, raised_at = _at(at_ms), _at(raised_ms)
+    return alarm_output(
+        kind, subject, at, detail, active=active, raised_at=raised_at, loud=loud, source=SOURCE, extensions={}
     )
-    value, headers = record(
-        alarm,
-        id=derived_id(alarm.alarm_id, str(active), at.isoformat()),
-        source=SOURCE,
-        time=at.isoformat(),
-        subject=subject,
-        extensions={"kind": kind},
-    )
-    return Output(ALARMS_NOW, alarm.alarm_id.encode(), value, headers)
 
 
 def _at(ms: int) -> datetime:

@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from ops.alarms import alarm_output
 from ops.delivering.memory import Place, audit_id
 from schemas.audit import Act, Audited
 from schemas.delivery import Delivery, DeliveryReceipted, Outcome, Quarantined
 from schemas.envelope import Received, attribute
 from schemas.errors import SztabError
-from schemas.feed import Alarm, AlarmClass
-from schemas.topics import ALARMS_NOW, AUDIT, QUARANTINE, RECEIPTS, outbox
+from schemas.feed import AlarmClass
+from schemas.topics import AUDIT, QUARANTINE, RECEIPTS, outbox
 from schemas.wire import derived_id, record
 from streams.contract import Output
 
@@ -160,25 +161,17 @@ def alarm(
     source: str = "/sztab/deliver",
 ) -> Output:
     """The state of one of our alarms; the same alarm id for the same kind and recipient."""
-    told = Alarm(
-        alarm_id=derived_id("alarm", kind, recipient),
-        kind=kind,
-        subject=recipient,
-        alarm_class=loud,
+    return alarm_output(
+        kind,
+        recipient,
+        at,
+        detail,
         active=active,
         raised_at=raised_at or at,
-        changed_at=at,
-        detail=detail,
-    )
-    value, headers = record(
-        told,
-        id=derived_id(told.alarm_id, str(active), at.isoformat()),
+        loud=loud,
         source=source,
-        time=at.isoformat(),
-        subject=recipient,
-        extensions={"kind": kind, "recipient": recipient},
+        extensions={"recipient": recipient},
     )
-    return Output(ALARMS_NOW, told.alarm_id.encode(), value, headers)
 
 
 def travelling(headers: Received) -> dict[str, str]:
