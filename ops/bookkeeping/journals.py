@@ -55,34 +55,49 @@ class Tail:
     read_ms: int = 0
     open_rows: set[int] = field(default_factory=set)
     reached: bool = False
+    _found: dict[str, Placed] = field(default_factory=dict)
+    """Read, and not yet handed over: whatever breaks a reading off, nothing of it is lost."""
+    _handed: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.handed()
 
     def told(self) -> Journal | None:
         """How it was read, without its rows; None while it cannot be."""
         return Journal((), self.read_ms, self.since_ms) if self.reached else None
 
-    async def read(self, ask: Ask) -> dict[str, Placed]:
-        """What is new or was not settled, by document id; empty when the node cannot be reached."""
-        read_ms, found = int(time.time() * 1000), dict[str, Placed]()
-        try:
-            await self._again(ask, found)
-            await self._on(ask, found, read_ms)
-        except Unavailable:
-            self.reached = False
-            return {}
-        self.read_ms, self.reached = read_ms, True
+    def handed(self) -> dict[str, Placed]:
+        """What was read since the last time, by document id; from now on it is the caller's to keep."""
+        found, self._found = self._found, {}
+        self._handed = {"next": self.next_row, "since_ms": self.since_ms, "open": sorted(self.open_rows)}
         return found
 
-    async def _again(self, ask: Ask, found: dict[str, Placed]) -> None:
+    def kept(self) -> dict[str, Any]:
+        """For the store: how far was handed over."""
+        return self._handed
+
+    async def read(self, ask: Ask) -> None:
+        """Read what is new or was not settled. A node that is away in the middle of it is read on the next time."""
+        read_ms = int(time.time() * 1000)
+        try:
+            await self._again(ask)
+            await self._on(ask, read_ms)
+        except Unavailable:
+            self.reached = False
+            return
+        self.read_ms, self.reached = read_ms, True
+
+    async def _again(self, ask: Ask) -> None:
         wanted = sorted(self.open_rows)
         while wanted:
             upto = min(wanted[0] + PAGE - 1, self.next_row)
             page = await ask(wanted[0] - 1, upto - wanted[0] + 1)
             for number, placed in page.rows:
                 if number in self.open_rows:
-                    self._take(number, placed, found)
+                    self._take(number, placed)
             wanted = [one for one in wanted if one > upto]
 
-    async def _on(self, ask: Ask, found: dict[str, Placed], read_ms: int) -> None:
+    async def _on(self, ask: Ask, read_ms: int) -> None:
         while True:
             page = await ask(self.next_row, PAGE)
             if page.last < self.next_row:
@@ -94,19 +109,19 @@ class Tail:
             if not self.next_row and not page.rows and page.last:
                 self.since_ms = read_ms
             for number, placed in page.rows:
-                self._take(number, placed, found)
+                self._take(number, placed)
                 self.next_row = number
             if len(page.rows) < PAGE:
                 return
 
-    def _take(self, number: int, placed: Placed, found: dict[str, Placed]) -> None:
+    def _take(self, number: int, placed: Placed) -> None:
         if placed.row.state in SETTLED:
             self.open_rows.discard(number)
         elif number in self.open_rows:
             return
         else:
             self.open_rows.add(number)
-        found[placed.row.document_id] = placed
+        self._found[placed.row.document_id] = placed
 
 
 class Journals:
@@ -122,10 +137,7 @@ class Journals:
 
     def kept(self) -> dict[str, Any]:
         """For the store: how far each was read."""
-        return {
-            node: {"next": one.next_row, "since_ms": one.since_ms, "open": sorted(one.open_rows)}
-            for node, one in self.tails.items()
-        }
+        return {node: one.kept() for node, one in self.tails.items()}
 
     async def read(self) -> dict[str, Placed]:
         """What is new or was not settled, by document id. Unavailable when the nodes' names cannot be read."""
@@ -137,16 +149,15 @@ class Journals:
                 del self.tails[node]
             self._nodes_at = time.monotonic()
         files = runtime.journals(self._where.node, self._where.journal_file)
-        found: dict[str, Placed] = {}
         for node, tail in self.tails.items():
             if node in self._where.others:
-                found |= await tail.read(_over_http(self._client(), node, self._where.others[node]))
+                await tail.read(_over_http(self._client(), node, self._where.others[node]))
             elif node in files:
                 with closing(_File(node, files[node])) as file:
-                    found |= await tail.read(file.ask)
+                    await tail.read(file.ask)
             else:
                 tail.reached = False
-        return found
+        return {document: placed for tail in self.tails.values() for document, placed in tail.handed().items()}
 
     def told(self) -> dict[str, Journal | None]:
         """How each was read the last time."""

@@ -16,7 +16,7 @@ from ops.bookkeeping.keeper import Keeper
 from ops.bookkeeping.store import Saving, Store
 from ops.ledger import Ledger, balance
 from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, DecisionRow, FactRow, Journal, Row, Sources
-from ops.ledger_sources import Where
+from ops.ledger_sources import PAGE, Where
 from ops.reading import Cluster
 from schemas.errors import Code, Unavailable
 from tests.ops.test_ledger import sources
@@ -167,14 +167,59 @@ async def test_a_journal_that_begins_anew_is_read_anew() -> None:
         return Page(found[:limit], max(rows, default=0))
 
     tail = Tail("n")
-    assert set(await tail.read(ask)) == {"old-1", "old-2", "old-3"}
+    await tail.read(ask)
+    assert set(tail.handed()) == {"old-1", "old-2", "old-3"}
     rows.clear()
     rows[1] = "new-1"
-    assert set(await tail.read(ask)) == {"new-1"}
-    assert await tail.read(ask) == {}
+    await tail.read(ask)
+    assert set(tail.handed()) == {"new-1"}
+    await tail.read(ask)
+    assert tail.handed() == {}
 
     async def away(_after: int, _limit: int) -> Page:
         raise Unavailable(Code.JOURNAL_UNAVAILABLE, "away")
 
-    assert await tail.read(away) == {}
+    await tail.read(away)
+    assert tail.handed() == {}
     assert tail.told() is None
+
+
+async def test_a_journal_that_goes_away_in_the_middle_is_read_on() -> None:
+    """Under overload a node answers one page and not the next: what it told counts, and is kept only once handed over.
+
+    Rows that were read and forgotten would never be asked for again, and their reports stand in no journal for ever.
+    """
+    rows = [Numbered(n, Placed("n", n, Row(f"d{n}", "published", 5, (f"r{n}",)))) for n in range(1, 2 * PAGE + 1)]
+    asked: list[int] = []
+
+    async def ask(after: int, limit: int) -> Page:
+        asked.append(after)
+        if len(asked) == 2:
+            raise Unavailable(Code.JOURNAL_UNAVAILABLE, "too slow")
+        return Page(rows[after : after + limit], len(rows))
+
+    tail = Tail("n")
+    await tail.read(ask)
+    assert tail.told() is None
+    assert tail.kept()["next"] == 0, "a process that ends now reads it all again"
+    found = dict(tail.handed())
+    assert tail.kept()["next"] == PAGE
+    await tail.read(ask)
+    assert tail.told() is not None
+    found |= tail.handed()
+    assert set(found) == {f"d{n}" for n in range(1, 2 * PAGE + 1)}
+    assert asked[2] == PAGE, "no page twice"
+
+
+async def test_a_reading_that_is_cancelled_loses_nothing() -> None:
+    """The role is asked to end while a second node is read: what the first one told is read again after the start."""
+    rows = [Numbered(1, Placed("n", 1, Row("d1", "published", 5, ("r1",))))]
+
+    async def ask(after: int, limit: int) -> Page:
+        return Page(rows[after : after + limit], 1)
+
+    tail = Tail("n")
+    await tail.read(ask)
+    again = Tail("n", tail.kept()["next"], tail.kept()["since_ms"], 0, set(tail.kept()["open"]))
+    await again.read(ask)
+    assert set(again.handed()) == {"d1"}
