@@ -149,6 +149,9 @@ def test_what_a_moving_stage_has_not_yet_read_is_in_flight() -> None:
         moving={ROUTE},
     )
     assert (balance(undecided).balanced, balance(undecided).in_flight) == (True, 1)
+    # Delivered already, while the broker that leads the decisions takes nothing.
+    ahead = replace(sources(), decisions=without(sources().decisions, "f2"), moving={ROUTE})
+    assert (balance(ahead).balanced, balance(ahead).missing) == (True, {})
     unsent = replace(sources(), receipts=without(sources().receipts, "d2"), moving={DELIVER + "dispatch"})
     told = balance(unsent)
     assert (told.balanced, told.in_flight) == (True, 1)
