@@ -133,7 +133,7 @@ class Courier:
         passed_on: Mapping[str, str],
     ) -> Unavailable | None:
         """None when the delivery has its end, else why it must be tried again."""
-        async with self._only(delivery.subject_id):
+        async with self._turn(delivery):
             if self.memory.superseded(delivery.subject_id, delivery.sequence):
                 ended = (Outcome.SUPERSEDED, None, None)
                 await self._end(delivery, place, attempts, ended, passed_on, disclosed=False)
@@ -143,6 +143,8 @@ class Courier:
                     receipt = await self.sink.write(delivery)
             except Unavailable as error:
                 self.observer.tried(self.recipient, error.code.value)
+                # Its answer may be what was lost: an older one must not follow before this one has its end.
+                self.memory.unsure(delivery.subject_id, delivery.sequence)
                 return error
             except Denied as error:
                 self.observer.tried(self.recipient, error.code.value)
@@ -235,6 +237,17 @@ class Courier:
         if len(self._bugs) > BUGS_A_MINUTE:
             await self.stop(Denied(Code.STEP_BUG, "the sink fails again and again"))
             raise StoppedError(Code.STEP_BUG.value)
+
+    @asynccontextmanager
+    async def _turn(self, delivery: Delivery) -> AsyncIterator[None]:
+        """The subject is this delivery's alone, and no newer one is perhaps with the recipient."""
+        subject, sequence = delivery.subject_id, delivery.sequence
+        while True:
+            await self.memory.sure(subject, sequence)
+            async with self._only(subject):
+                if self.memory.is_sure(subject, sequence):  # another try may have ended while the lock was waited for
+                    yield
+                    return
 
     @asynccontextmanager
     async def _only(self, subject_id: str) -> AsyncIterator[None]:

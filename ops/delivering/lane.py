@@ -171,8 +171,6 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         except Rejected as error:
             await self._courier.refuse(legible(one.headers, "deliveryid"), one.value, place, error)
             return
-        if self._follows is not None:
-            await self._courier.memory.sure(delivery.subject_id, delivery.sequence)
         await self._courier.carry(delivery, place, self._slots, passed_on)
 
     def _ended(self, task: asyncio.Task[None]) -> None:

@@ -40,15 +40,22 @@ class Memory:
         return sequence < self._last.get(subject, (-1, 0))[0]
 
     def unsure(self, subject: str, sequence: int) -> None:
-        """The recipient may have this one: it was in the outbox before this owner, and no receipt tells its end."""
+        """The recipient may have this one: a try had no answer, or it was in the outbox before this owner; and no
+        receipt tells its end.
+        """
         before = self._unsure.get(subject)
         if before is None or before[0] < sequence:
             self._unsure[subject] = (sequence, before[1] if before else asyncio.Event())
 
     async def sure(self, subject: str, sequence: int) -> None:
         """Wait until no newer one of the subject is unsure: an older one sent meanwhile might come behind it."""
-        while (known := self._unsure.get(subject)) is not None and sequence < known[0]:
-            await known[1].wait()
+        while not self.is_sure(subject, sequence):
+            await self._unsure[subject][1].wait()
+
+    def is_sure(self, subject: str, sequence: int) -> bool:
+        """Whether no newer one of the subject is unsure."""
+        known = self._unsure.get(subject)
+        return known is None or sequence >= known[0]
 
     def settled(self, subject: str, sequence: int) -> None:
         """A delivery of the subject has its end."""
@@ -79,6 +86,8 @@ class Memory:
         subject, sequence = attribute(headers, "subject"), attribute(headers, "sequence")
         if attribute(headers, "kind") == Outcome.DELIVERED and subject and sequence:
             self.note(subject, int(sequence), at_ms)
+        if subject and sequence:
+            self.settled(subject, int(sequence))
         lane, place = attribute(headers, "lane"), attribute(headers, "place")
         if lane and place:
             partition, _, offset = place.partition("-")

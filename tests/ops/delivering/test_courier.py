@@ -214,3 +214,50 @@ async def test_waiting_deliveries_hold_no_slot() -> None:
 def test_every_delivery_of_these_tests_is_lawful() -> None:
     """The samples round-trip through their schema."""
     assert Delivery.model_validate_json(delivery(1).to_json()) == delivery(1)
+
+
+async def test_an_older_one_never_follows_a_newer_one_whose_answer_was_lost() -> None:
+    """The far side took the urgent change and its answer never came: the routine one waits for the repeat, and is void.
+
+    Found by a line to a recipient on which its answers were swallowed: it got the newer change, then the older one.
+    """
+    sink, paper, pause = FarSink(deque([AWAY])), Paper(), asyncio.Event()
+    one = courier(sink, paper, Clock())
+
+    async def sleep(_: float) -> None:
+        await pause.wait()
+
+    one.sleep = sleep
+    newer = asyncio.create_task(one.carry(delivery(5), ("urgent", 0, 0), slots()))
+    await until(lambda: sink.tries == [delivery(5).delivery_id], 5)
+    older = asyncio.create_task(one.carry(delivery(2), ("routine", 0, 0), slots()))
+    other = delivery(2, 1)
+    await one.carry(other, ("routine", 0, 1), slots())
+    assert not older.done(), "its subject waits, others do not"
+    pause.set()
+    await asyncio.gather(newer, older)
+    assert list(sink.kept.values()) == [other, delivery(5)]
+    outcomes = {receipt.delivery_id: receipt.outcome for receipt in paper.receipts()}
+    assert outcomes[delivery(2).delivery_id] is Outcome.SUPERSEDED
+
+
+async def test_an_older_one_that_waited_for_its_turn_looks_again() -> None:
+    """Both were under way at once: the newer try ends without an answer while the older one waits for the subject."""
+    arrived, leave = asyncio.Event(), asyncio.Event()
+
+    class Slow(FarSink):
+        async def write(self, delivery: Delivery) -> Receipt:
+            if not self.tries:
+                arrived.set()
+                await leave.wait()
+            return await super().write(delivery)
+
+    sink, paper = Slow(deque([AWAY])), Paper()
+    one = courier(sink, paper, Clock())
+    newer = asyncio.create_task(one.carry(delivery(5), ("urgent", 0, 0), slots()))
+    await arrived.wait()
+    older = asyncio.create_task(one.carry(delivery(2), ("routine", 0, 0), slots()))
+    await asyncio.sleep(0)
+    leave.set()
+    await asyncio.gather(newer, older)
+    assert list(sink.kept.values()) == [delivery(5)]
