@@ -30,7 +30,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/sztab generate --check
-	$(BIN)/pytest -q -m "$(PURE)" $(TEST_ARGS)
+	$(BIN)/pytest -q -n logical -m "$(PURE)" $(TEST_ARGS)
 
 # Every test but the long seeded runs of `make prove`.
 test: setup
