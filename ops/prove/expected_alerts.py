@@ -39,6 +39,8 @@ BROKERS: Final = frozenset(
         "LedgerBlind",
     }
 )
+UNPUBLISHED: Final = frozenset({"StageStandsStill"})
+"""What a dead node had accepted waits for its return: the age's threshold is divided, a start takes what it takes."""
 AGES: Final = frozenset({"DeliveriesOverdue", "StageStandsStill", "LedgerBlind", "QuarantineOld"})
 """Ages that are told by two clocks."""
 LATE: Final = frozenset({"RecipientDown", "DeliveriesOverdue", "ReconcilerActed"})
@@ -68,12 +70,12 @@ def _must(*names: str, may: Collection[str] = ()) -> Expected:
 
 EXPECTED: Final[dict[str, Expected]] = {
     "none": Expected(),
-    "kill-intake": Expected(may=INTAKE_RESTARTS),
+    "kill-intake": Expected(may=INTAKE_RESTARTS | UNPUBLISHED),
     "kill-processor": Expected(may=RESTARTS | STANDSTILL),
     "step-raises": _must("StepFails", may=ASIDE),
     "kill-leader": Expected(may=BROKERS | STANDSTILL),
     "kill-all-brokers": _must("BrokerUnreachable", "PublishStuck", may=BROKERS | STANDSTILL | LATE),
-    "power-loss": Expected(may=INTAKE_RESTARTS),
+    "power-loss": Expected(may=INTAKE_RESTARTS | UNPUBLISHED),
     "stop-processor": _must("RoleDown", may=RESTARTS | STANDSTILL),
     "partition": Expected(may=BROKERS | STANDSTILL | LATE),
     "slow-line": Expected(may=BROKERS | STANDSTILL | LATE | {"IntakeSlow"}),
@@ -83,10 +85,7 @@ EXPECTED: Final[dict[str, Expected]] = {
     ),
     "clock": _must("ClockSkewed", may=AGES | {"FarClockSkewed", "EmergencyFeedSilent", "FeedSilent", "PublishStuck"}),
     "recipient-down": _must("RecipientDown", may=LATE),
-    "recipient-misbehaves": Expected(
-        one_of=frozenset({"RecipientGone", "RecipientRefuses", "RecipientDown"}),
-        may=ASIDE | LATE | {"RecipientStopped"},
-    ),
+    "recipient-misbehaves": _must("RecipientGone", "RecipientRefuses", may=ASIDE | LATE | RESTARTS),
     "poison": _must("QuarantineGrows", may={"DocumentsRefused", "QuarantineOld"}),
     "rebalance-storm": Expected(may=RESTARTS | STANDSTILL),
     "duplicates": Expected(may=frozenset({"LagGrows"})),
@@ -96,7 +95,7 @@ EXPECTED: Final[dict[str, Expected]] = {
         | STANDSTILL
         | {"RoleNotReady", "FilesNearLimit", "RoleDown", "JournalFilling", "LedgerBlind", "StageStandsStill"},
     ),
-    "bit-flip": Expected(may=INTAKE_RESTARTS | {"JournalDamaged", "LedgerUnbalanced"}),
+    "bit-flip": Expected(may=INTAKE_RESTARTS | UNPUBLISHED | {"JournalDamaged", "LedgerUnbalanced"}),
     "rolling-upgrade": Expected(may=RESTARTS | INTAKE_RESTARTS | STANDSTILL | {"ConsoleStale", "FiguresStale"}),
     "exhaustion": Expected(
         one_of=frozenset({"FilesNearLimit", "MemoryNearLimit", "RoleRestartsInLoop"}),

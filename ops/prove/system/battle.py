@@ -11,14 +11,16 @@ from typing import Any, Final
 import aiohttp
 
 from ops.intake_app import LOCAL
-from ops.prove.system import load
+from ops.prove.system import sending
 from ops.prove.system.commands import Officer
 from ops.prove.system.configured import UNITS
 from ops.prove.system.field import Field
 from ops.prove.system.gathering import Gathering
 from ops.prove.system.history import OK, Evidence, Operation, Sample, Strike
 from ops.prove.system.known import BAD
-from ops.prove.system.load import Listed, Producer, Script
+from ops.prove.system.load import Listed, Script
+from ops.prove.system.panels import PanelScript, dial
+from ops.prove.system.sending import Producer
 from schemas.privacy import derive
 from schemas.wire import secret_id
 
@@ -28,8 +30,9 @@ CALM_SECONDS: Final = 4.0
 ANSWER_SECONDS: Final = 60.0
 """How long a partner goes on asking after the faults are healed."""
 LOOK_SECONDS: Final = 0.5
-SHARES: Final = (("cpr-a", "cpr", 0.4), ("cpr-b", "cpr", 0.4), ("desk", "desk", 0.2))
-"""Producers: name, connector, share of the rate."""
+SHARES: Final = (("cpr-a", "cpr", 0.35), ("cpr-b", "cpr", 0.35), ("desk", "desk", 0.2))
+"""Producers of the documents API: name, connector, share of the rate."""
+PANELS_SHARE: Final = 0.1
 
 
 @dataclasses.dataclass(slots=True)
@@ -70,7 +73,7 @@ def producer(battle: Battle, script: Script | Listed, rate: float, prefer: int =
     """A producer of this run. Called while its session is open."""
     assert battle.session is not None
     key = derive(battle.field.key(), "ids")
-    return Producer(script, battle.run, rate, battle.field.intakes, key, battle.session, prefer)
+    return Producer(script, battle.run, rate, battle.field.intakes, key, sending.posting(battle.session), prefer)
 
 
 def producers(battle: Battle, raising: tuple[str, ...]) -> list[Producer]:
@@ -83,7 +86,10 @@ def producers(battle: Battle, raising: tuple[str, ...]) -> list[Producer]:
         dice = random.Random(f"{battle.run} {name} {battle.seed}")
         script = Script(f"{battle.run}-{name}", connector, sources, dice, raising=raising if name == "cpr-a" else ())
         made.append(producer(battle, script, battle.rate * share, number % 2))
-    return made
+    name, key = f"{battle.run}-panels", derive(battle.field.key(), "ids")
+    events = PanelScript(name, random.Random(f"{name} {battle.seed}"))
+    panels = Producer(events, battle.run, battle.rate * PANELS_SHARE, battle.field.panels, key, dial)
+    return [*made, panels]
 
 
 Work = Callable[[Battle], Any]
@@ -95,7 +101,7 @@ async def fight(
     """Play the load for `seconds` and until the strike is over, heal by waiting, drain, collect."""
     begun = len(battle.field.strikes)
     async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(load.session())
+        session = await stack.enter_async_context(sending.session())
         battle.session = session
         battle.producers = producers(battle, raising)
         playing = [asyncio.create_task(one.play()) for one in battle.producers]

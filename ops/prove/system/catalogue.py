@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Final
 
+from ops.prove.small_disk import why_no_mount
 from ops.prove.system import strikes_input as input_
 from ops.prove.system import strikes_limits as limits
 from ops.prove.system import strikes_lines as lines
@@ -15,6 +16,8 @@ from ops.prove.system.configured import Shape
 from ops.prove.system.fault import Fault
 from ops.prove.unsynced import why_not
 
+PROXIED: Final = Shape(proxied=True)
+FULL: Final = Shape(images=True, small_disk=not why_no_mount())
 _FAULTS: Final = (
     Fault("none", 0, "no fault: the baseline", processes.nothing, quick=True),
     Fault("kill-intake", 1, "intake killed at five named points", processes.kill_intake, runs=10, quick=True),
@@ -32,9 +35,9 @@ _FAULTS: Final = (
     Fault("kill-all-brokers", 5, "all brokers killed, back after a minute", processes.kill_all_brokers, runs=10),
     Fault("power-loss", 6, "unsynced writes gone", places.power_loss, shape=Shape(images=True), needs=why_not),
     Fault("stop-processor", 7, "a worker stopped, another's loop blocked", processes.stop_processor, runs=10),
-    Fault("partition", 8, "brokers cut off, one way and both", lines.partition, shape=Shape(proxied=True)),
-    Fault("slow-line", 9, "far, narrow and broken lines", lines.slow_line, shape=Shape(proxied=True)),
-    Fault("disk-full", 10, "no room for the journal", places.disk_full, shape=Shape(images=True), needs=why_not),
+    Fault("partition", 8, "brokers and a recipient cut off, one way and both", lines.partition, shape=PROXIED),
+    Fault("slow-line", 9, "far, narrow and broken lines", lines.slow_line, shape=PROXIED),
+    Fault("disk-full", 10, "no room for journal or broker log", places.disk_full, shape=FULL, needs=why_not),
     Fault("clock", 11, "clocks jump and drift", limits.clock, shape=Shape(clocks=True)),
     Fault("recipient-down", 12, "a recipient away, then slow", recipients.recipient_down),
     Fault("recipient-misbehaves", 13, "a recipient in every bad mood", recipients.recipient_misbehaves),
@@ -56,9 +59,8 @@ _FAULTS: Final = (
 )
 _VARIANTS: Final[Mapping[str, tuple[tuple[str, str], ...]]] = {
     "power-loss": (("brokers", "needs a file system that forgets (LazyFS, root); not built"),),
-    "partition": (("broker to broker", "proxies stand between clients and brokers; not built"),),
-    "slow-line": (("packet loss", "needs nftables and root; not built"),),
-    "disk-full": (("broker log", "needs a small file system (tmpfs, root); not built"),),
+    "slow-line": (("packet loss", "needs the kernel's netem and root; not built"),),
+    "disk-full": (("broker log", f"needs a small file system: {why_no_mount()}"),) if why_no_mount() else (),
     "bit-flip": (("broker log, audit", "not built"),),
     "exhaustion": (("cgroup, starved CPU", "needs a cgroup (root); not built"),),
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -79,7 +80,10 @@ def prove_system(asked: Asked) -> bool:
     if asked.alerts and not alerting.available():
         skipped.append(Skipped("all", "alerts", alerting.REMEDY))
     with tempfile.TemporaryDirectory(prefix="sztab-prove-", ignore_cleanup_errors=True) as scratch:
-        found = asyncio.run(_campaign(asked, wanted, skipped, Path(scratch)))
+        try:
+            found = asyncio.run(_campaign(asked, wanted, skipped, Path(scratch)))
+        except asyncio.CancelledError:
+            raise SystemExit(128 + signal.SIGTERM) from None
     table = rows(found.runs, found.skipped)
     if asked.html is not None:
         made_at = datetime.now(UTC).isoformat(timespec="seconds")
@@ -92,6 +96,10 @@ def prove_system(asked: Asked) -> bool:
 
 
 async def _campaign(asked: Asked, wanted: Sequence[Order], skipped: list[Skipped], scratch: Path) -> Found:
+    running = asyncio.current_task()
+    assert running is not None
+    # Whoever ends us ends every process of the installation with us.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
     folder = asked.folder or scratch
     folder.mkdir(parents=True, exist_ok=True)
     store = Store(asked.resume) if asked.resume is not None else None

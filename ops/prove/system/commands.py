@@ -1,15 +1,14 @@
 """The officer of a proof: accepts incidents that dispatch was told of, through the commands API, and keeps account."""
 
 import asyncio
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import aiohttp
 import orjson
 
 from ops.prove.system.gathering import Gathering
-from ops.prove.system.history import FAIL, INFO, OK, Attempt, Operation, outcome_of
+from ops.prove.system.history import INFO, Attempt, Operation, outcome_of
+from ops.prove.system.sending import posted, status_outcome
 
 if TYPE_CHECKING:
     from ops.prove.system.battle import Battle
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 EVERY_SECONDS: Final = 0.5
 TRIES: Final = 60
 PAUSE_SECONDS: Final = 0.5
-ANSWERED: Final = frozenset({200, 202})
-REFUSED: Final = frozenset({404, 409, 422})
+ANSWERED: Final = status_outcome(done={200, 202}, refused={404, 409, 422})
 
 
 @dataclass(slots=True)
@@ -48,11 +46,13 @@ class Officer:
         body = orjson.dumps({"verb": "accept", "idempotency_key": key})
         attempts: list[Attempt] = []
         said: dict[str, Any] = {}
+        assert self.battle.session is not None
         for turn in range(TRIES):
             nodes = self.battle.field.intakes()
-            attempt, said = await self._attempt(nodes[(number + turn) % len(nodes)], incident_id, body)
+            path = f"{nodes[(number + turn) % len(nodes)]}/v1/incidents/{incident_id}/commands"
+            attempt, said, _ = await posted(self.battle.session, path, body, {}, ANSWERED)
             attempts.append(attempt)
-            if attempt.outcome != INFO:
+            if attempt.status is not None and attempt.outcome != INFO:
                 break
             await asyncio.sleep(PAUSE_SECONDS)
         self.battle.extra.append(
@@ -79,15 +79,3 @@ class Officer:
                 attempts=tuple(attempts),
             )
         )
-
-    async def _attempt(self, node: str, incident_id: str, body: bytes) -> tuple[Attempt, dict[str, Any]]:
-        began, status, outcome, said = time.time(), None, INFO, {}
-        assert self.battle.session is not None
-        try:
-            path = f"{node}/v1/incidents/{incident_id}/commands"
-            async with self.battle.session.post(path, data=body) as answer:
-                status, said = answer.status, orjson.loads(await answer.read())
-            outcome = OK if status in ANSWERED else FAIL if status in REFUSED else INFO
-        except (aiohttp.ClientError, OSError, TimeoutError, orjson.JSONDecodeError):
-            outcome = INFO
-        return Attempt(began, time.time(), outcome, status), said

@@ -17,6 +17,10 @@ RECIPIENTS: Final = ("dispatch", "fire", "crisis")
 SOURCES: Final = (*(f"cpr-{n + 1}" for n in range(UNITS)), *(f"desk-{n + 1}" for n in range(4)))
 ORDINARY: Final = tuple(f"ward-{n + 1}" for n in range(4))
 """Sources that are no emergency ones: back-pressure is for them."""
+PANELS: Final = "panels"
+"""The source that alarm panels call, at both nodes."""
+ACCOUNTS: Final = {f"{1000 + n}": (round(51.70 + n * 0.011, 3), round(18.00 + n * 0.017, 3)) for n in range(20)}
+"""Panels that the register knows: account -> latitude and longitude."""
 FIRE: Final = frozenset({"cpr-1", "cpr-2", "cpr-3", "desk-1"})
 CRISIS: Final = frozenset({"cpr-3", "cpr-4", "desk-2"})
 """Sources whose reports go to these two as well. Routed by source, for which incident a report joins is chance."""
@@ -72,7 +76,9 @@ class Shape:
     clocks: bool = False
     """Wall clocks of nodes and workers are faked, by a file for each number."""
     proxied: bool = False
-    """Clients reach the brokers through fault proxies."""
+    """Clients reach the brokers through fault proxies, so do brokers each other, and deliver its recipients."""
+    small_disk: bool = False
+    """One broker's log stands on a small disk of its own. Needs root."""
 
 
 def written(
@@ -83,8 +89,12 @@ def written(
     receivers: Mapping[str, tuple[str, Sequence[str]]],
     shape: Shape,
     ports: Mapping[int, int],
+    panel_port: int,
 ) -> Path:
-    """Write one node's folder; its `sztab.toml`. `receivers`: name -> address and keys; `ports`: of the intakes."""
+    """Write one node's folder; its `sztab.toml`.
+
+    `receivers`: name -> address and keys; `ports`: of the intakes; `panel_port`: where this node hears alarm panels.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     units = [f"unit-{number + 1}" for number in range(UNITS)]
     territory = {"units": [{"name": "kmp-kalisz", "teryt": ["3061", "3007"]}, *({"name": one} for one in units)]}
@@ -96,6 +106,7 @@ def written(
         f'connector = "cpr"\nname = "{name}"\nunit = "{units[n]}"\nemergency = false\nlane = "civil"'
         for n, name in enumerate(ORDINARY)
     ]
+    sources.append(_panels(panel_port, units[0]))
     recipients = [
         f'connector = "webhook"\nname = "{name}"\nurl = {quoted(url)}\nallowed_networks = ["127.0.0.0/8"]\n'
         f"keys = [{', '.join(quoted(key) for key in keys)}]\ntimeout_seconds = {shape.timeout_seconds}"
@@ -121,3 +132,12 @@ def written(
     file = folder / "sztab.toml"
     file.write_text("\n\n".join(parts) + "\n", "utf-8")
     return file
+
+
+def _panels(port: int, unit: str) -> str:
+    """The listener for panels. Any time stamp is believed: clocks are under attack, and a repeat must be a repeat."""
+    accounts = ", ".join(f'"{account}" = {{lat = {lat}, lon = {lon}}}' for account, (lat, lon) in ACCOUNTS.items())
+    return (
+        f'connector = "sia-dc09"\nname = "{PANELS}"\nunit = "{unit}"\nport = {port}\nlines_per_peer = 500\n'
+        f"stamp_behind_seconds = 90000\nstamp_ahead_seconds = 90000\naccounts = {{{accounts}}}"
+    )

@@ -28,6 +28,7 @@ class Child:
     told: Told
     process: subprocess.Popen[bytes] | None = None
     kept: bool = True
+    """Whether it is started again when it ends; also while that start is waited for."""
 
     @property
     def pid(self) -> int | None:
@@ -96,9 +97,10 @@ class Crew:
                 if child.kept and child.process is not None and child.process.poll() is not None:
                     self.exits[f"{name} {child.process.returncode}"] += 1
                     self.struck(name, f"ended {child.process.returncode}")
-                    child.kept = False
                     await asyncio.sleep(RESTART_SECONDS)
-                    self.again(name)
+                    # A fault may have started it meanwhile, or wants it to stay down.
+                    if self.children[name] is child and child.kept:
+                        self.again(name)
             await asyncio.sleep(LOOK_SECONDS)
 
     def struck(self, name: str, what: str) -> None:

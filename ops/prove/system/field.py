@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import time
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from ops.broker import EmbeddedKafka
 from ops.broker.layout import HOST, free_ports
 from ops.prove.cluster_io import CLEANING
 from ops.prove.proxy import FaultProxy
+from ops.prove.small_disk import SmallDisk
 from ops.prove.system.configured import RECIPIENTS, Shape, written
 from ops.prove.system.crew import LOOK_SECONDS, Child, Crew
 from ops.prove.system.role import ENVIRONMENT, Told
@@ -38,6 +40,8 @@ BLOCKED_SECONDS: Final = 60.0
 """How long SIGUSR1 blocks a worker's event loop: longer than any worker may stand still."""
 NODES: Final = (1, 2)
 BROKERS: Final = 3
+SMALL: Final = 3
+"""The broker whose disk is small, where one is."""
 
 
 class Field(Crew):
@@ -50,11 +54,17 @@ class Field(Crew):
         self.prefix: Final = f"p{uuid.uuid4().hex[:8]}."
         self.proxies: Final[dict[int, FaultProxy]] = {}
         """By the number of the broker behind each, where clients go through them."""
+        self.between: Final[dict[int, FaultProxy]] = {}
+        """The same for the lines of the brokers among themselves."""
+        self.lines: Final[dict[str, FaultProxy]] = {}
+        """The same by recipient."""
         self.kafka = EmbeddedKafka(folder / "brokers", BROKERS, extra=CLEANING)
+        self.disk: Final = SmallDisk(folder / "brokers" / f"node-{SMALL}" / "data")
         self.configs: Final[dict[int, Path]] = {}
         self._off = off
         self._keys: Final = {name: WebhookLab().keys for name in RECIPIENTS}
         self._settings: Final[dict[Path, Settings]] = {}
+        self._panel_ports: Sequence[int] = ()
         self._keeper: asyncio.Task[None] | None = None
 
     # Beginning and end
@@ -66,14 +76,18 @@ class Field(Crew):
         try:
             if shape.proxied:
                 await field._stand_between()
+            if shape.small_disk:
+                await asyncio.to_thread(field.disk.mount)
             await asyncio.to_thread(field.kafka.up)
             for name in RECIPIENTS:
                 await field.start_recipient(name)
-            receivers = {name: (f"http://127.0.0.1:{field.port(name)}/hook", field._keys[name]) for name in RECIPIENTS}
-            ports = dict(zip(NODES, free_ports(len(NODES)), strict=True))
-            for node in NODES:
-                place = folder / f"node-{node}"
-                field.configs[node] = written(place, node, field.prefix, field.bootstrap, receivers, shape, ports)
+            receivers = {name: (await field._hook(name), field._keys[name]) for name in RECIPIENTS}
+            found = free_ports(2 * len(NODES))
+            ports = dict(zip(NODES, found, strict=False))
+            field._panel_ports = found[len(NODES) :]
+            for node, panels in zip(NODES, field._panel_ports, strict=True):
+                place, where = folder / f"node-{node}", field.bootstrap
+                field.configs[node] = written(place, node, field.prefix, where, receivers, shape, ports, panels)
             field._share_key()
             await asyncio.to_thread(provision_installation, field.settings(), dry_run=False)
             field._keeper = asyncio.create_task(field.keep())
@@ -92,17 +106,30 @@ class Field(Crew):
             await asyncio.gather(self._keeper, return_exceptions=True)
         await self.end_all()
         await asyncio.to_thread(self.kafka.down, 0)
-        for proxy in self.proxies.values():
+        for proxy in (*self.proxies.values(), *self.between.values(), *self.lines.values()):
             await proxy.stop()
+        self.disk.free()
 
     async def _stand_between(self) -> None:
-        """Put a proxy before each broker, which tells clients the proxy's address."""
-        ports = free_ports(BROKERS)
-        for number, port in enumerate(ports, 1):
-            self.proxies[number] = FaultProxy((HOST, port), seed=number)
-            await self.proxies[number].start()
+        """Put proxies before each broker, which tells their addresses: to clients one, to other brokers another."""
+        found = free_ports(2 * BROKERS)
+        ports, inner = found[:BROKERS], dict(enumerate(found[BROKERS:], 1))
+        for proxies, targets in ((self.proxies, dict(enumerate(ports, 1))), (self.between, inner)):
+            for number, port in targets.items():
+                proxies[number] = FaultProxy((HOST, port), seed=number)
+                await proxies[number].start()
         told = {number: proxy.port for number, proxy in self.proxies.items()}
-        self.kafka = EmbeddedKafka(self.folder / "brokers", BROKERS, ports, CLEANING, told)
+        between = {number: (port, self.between[number].port) for number, port in inner.items()}
+        self.kafka = EmbeddedKafka(self.folder / "brokers", BROKERS, ports, CLEANING, told, between)
+
+    async def _hook(self, recipient: str) -> str:
+        """Where a recipient is told: at its own address, or at that of the proxy before it."""
+        port = self.port(recipient)
+        if self.shape.proxied:
+            self.lines[recipient] = FaultProxy((HOST, port), seed=port)
+            await self.lines[recipient].start()
+            port = self.lines[recipient].port
+        return f"http://{HOST}:{port}/hook"
 
     def _roles(self) -> list[Told]:
         first = str(self.configs[1])
@@ -171,6 +198,10 @@ class Field(Crew):
         """Addresses of the intake nodes, as they announced them last."""
         found = [runtime.running(self.settings(node), "intake") for node in NODES]
         return [one.url for one in found if one is not None]
+
+    def panels(self) -> list[str]:
+        """Addresses at which the intake nodes hear alarm panels."""
+        return [f"{HOST}:{port}" for port in self._panel_ports]
 
     def images(self, node: int) -> str:
         """Where a node's journal is imaged as of its last fsync; empty where this installation does not do it."""

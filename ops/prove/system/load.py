@@ -1,23 +1,12 @@
-"""The load of a proof: producers in open loop, like call centres and desks, each telling what it means to tell.
+"""What the partners of a proof tell, in order: call centres and desks. The same seed tells the same. Pure."""
 
-A message is due at t0 + i / rate whatever happened to those before it. What is not answered by a yes or a final no is
-sent again, the same bytes, to the other node too, as a partner does that got no answer. Pure but for `Producer`.
-"""
-
-import asyncio
 import random
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import aiohttp
 import orjson
 
-from connectors.journal_rows import document_id
-from connectors.journal_sql import digest_of
-from ops.prove.system.configured import ORDINARY, recipients_of
-from ops.prove.system.history import FAIL, INFO, OK, Attempt, Operation, outcome_of
 from ops.prove.system.known import BAD
 from ops.prove.system.role import RAISES
 
@@ -29,13 +18,6 @@ MIX: Final = (("new", 68), ("duplicate", 10), ("update", 12), ("repeat-call", 8)
 """What is told, per hundred."""
 REMEMBERED: Final = 60
 """Forms that a producer may come back to."""
-PATIENCE_SECONDS: Final = 5.0
-"""After so long without an answer a partner asks again."""
-PAUSES: Final = (0.2, 0.5, 1.0, 2.0)
-CONNECTIONS: Final = 2_000
-
-Nodes = Callable[[], Sequence[str]]
-"""Addresses of the intake nodes as they are now: a node that comes back may listen elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,128 +135,3 @@ class Script:
         identity = f"{source}|{far_id}|{form.get('revision', '')}"
         urgent = form["category"] == URGENT
         return Message(what, source, far_id, identity, orjson.dumps(form), urgent=urgent)
-
-
-@dataclass(slots=True)
-class Producer:
-    """Sends a script at a rate, each message until it has a certain answer or `patience` ran out. Keeps operations."""
-
-    script: Script | Listed
-    run: str
-    rate: float
-    nodes: Nodes
-    ids_key: bytes
-    session: aiohttp.ClientSession
-    prefer: int = 0
-    operations: list[Operation] = field(default_factory=list)
-    sent: int = 0
-    late: int = 0
-    rude: int = 0
-    """Refusals for want of room that did not say when to come again."""
-    stopping: asyncio.Event = field(default_factory=asyncio.Event)
-    giving_up: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def play(self) -> None:
-        """Send until `stopping`, then wait for what is outstanding; what has no answer at `giving_up` stays unknown."""
-        began = time.monotonic()
-        async with asyncio.TaskGroup() as group:
-            while not self.stopping.is_set():
-                due = began + self.sent / self.rate
-                wait = due - time.monotonic()
-                if wait > 0:
-                    await asyncio.sleep(wait)
-                elif wait < -1.0:
-                    self.late += 1
-                message = self.script.next()
-                if message is None:
-                    break
-                group.create_task(self._tell(self.sent, message))
-                self.sent += 1
-
-    async def _tell(self, number: int, message: Message) -> None:
-        attempts: list[Attempt] = []
-        said: dict[str, Any] = {}
-        # The same bytes once more come to the other node, too: both must give them the same ids.
-        turn = self.prefer + (number % 2 if message.what == "duplicate" else 0)
-        while True:
-            attempt, said = await self._attempt(message, self._address(turn))
-            attempts.append(attempt)
-            if attempt.outcome == OK or (attempt.outcome == FAIL and attempt.status in FINAL):
-                break
-            pause = PAUSES[min(len(attempts) - 1, len(PAUSES) - 1)]
-            try:
-                await asyncio.wait_for(self.giving_up.wait(), pause)
-            except TimeoutError:
-                turn += 1
-                continue
-            break
-        self.operations.append(self._operation(number, message, tuple(attempts), said, turn))
-
-    def _address(self, turn: int) -> str:
-        nodes = self.nodes()
-        return nodes[turn % len(nodes)]
-
-    async def _attempt(self, message: Message, node: str) -> tuple[Attempt, dict[str, Any]]:
-        headers = {"Content-Type": message.content_type}
-        began, outcome = time.time(), INFO
-        status: int | None = None
-        said: Any = {}
-        try:
-            path = f"{node}/v1/sources/{message.source}/documents"
-            async with self.session.post(path, data=message.body, headers=headers) as answer:
-                status = answer.status
-                self.rude += status in BUSY and "Retry-After" not in answer.headers
-                body = await answer.read()
-            said = orjson.loads(body)
-            outcome = _outcome(status, said)
-        except aiohttp.ClientConnectorError:
-            outcome = FAIL  # nobody listened: nothing was sent
-        except (aiohttp.ClientError, OSError, TimeoutError, orjson.JSONDecodeError):
-            outcome = INFO
-        return Attempt(began, time.time(), outcome, status), said if isinstance(said, dict) else {}
-
-    def _operation(
-        self, number: int, message: Message, attempts: tuple[Attempt, ...], said: Mapping[str, Any], turn: int
-    ) -> Operation:
-        return Operation(
-            id=f"{self.run}/{self.script.name}/{number}",
-            process=f"{self.run}/{self.script.name}",
-            counter=number,
-            run=self.run,
-            what=message.what,
-            node=str(turn % max(1, len(self.nodes()))),
-            source=message.source,
-            identity=message.identity,
-            subject=message.far_id,
-            emergency=message.source not in ORDINARY,
-            urgent=message.urgent,
-            recipients=() if message.what == BAD else recipients_of(message.source),
-            outcome=outcome_of(attempts),
-            status=attempts[-1].status,
-            code=said.get("code"),
-            held=said.get("held") or said.get("kept"),
-            document_id=said.get("id") or document_id(self.ids_key, message.source, digest_of(message.body).hex(), ""),
-            report_ids=tuple(said.get("reports", ())),
-            command_id=None,
-            attempts=attempts,
-        )
-
-
-FINAL: Final = frozenset({400, 401, 403, 404, 408, 413, 415, 422})
-"""A no that stays a no."""
-BUSY: Final = frozenset({429, 503})
-NOT_WRITTEN: Final = frozenset({"journal-full", "overloaded"})
-"""Why a 503 or 429 was answered before anything was written. After another 503 nobody knows (FAULTS 2)."""
-
-
-def _outcome(status: int, said: Mapping[str, Any]) -> str:
-    if status == 202:
-        return OK
-    code = said.get("code")
-    return FAIL if status in FINAL or code in NOT_WRITTEN else INFO
-
-
-def session() -> aiohttp.ClientSession:
-    """Connections of partners: as many as there are messages on the way."""
-    limit = aiohttp.ClientTimeout(total=PATIENCE_SECONDS)
-    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS), timeout=limit)

@@ -15,9 +15,12 @@ import orjson
 
 from connectors.journal_sql import digest_of
 from ops.prove.system.battle import Battle, producer
-from ops.prove.system.configured import ORDINARY, SOURCES, UNITS
+from ops.prove.system.configured import SOURCES, UNITS
+from ops.prove.system.flood import ENVIRONMENT
+from ops.prove.system.history import Operation, read
 from ops.prove.system.known import BAD
 from ops.prove.system.load import Listed, Message
+from schemas.privacy import derive
 
 SHARED: Final = "SZTAB_SHARED"
 POISONS: Final = ("badinput", "corpora/cap12/invalid", "corpora/cap12/nonconformant")
@@ -117,11 +120,9 @@ def _form(source: str, form: dict[str, Any]) -> Message:
 async def overload(battle: Battle) -> None:
     """Tenfold load from an ordinary source, two thousand slow connections, bombs; emergency calls keep their share."""
     lines = await _slow_lines(battle, 2_000)
-    flood = [_flood(battle, number) for number in range(int(battle.rate * 10 * OVERLOAD_SECONDS))]
-    one = producer(battle, Listed(f"{battle.run}-flood", flood), rate=battle.rate * 10)
-    battle.producers.append(one)
+    bomb = await asyncio.to_thread(gzip.compress, b"{" + b" " * 100_000_000, 9)
     try:
-        await asyncio.gather(one.play(), _bombs(battle))
+        await asyncio.gather(_flood(battle), _bombs(battle, bomb))
     finally:
         for line in lines:
             line.close()
@@ -130,11 +131,26 @@ async def overload(battle: Battle) -> None:
 OVERLOAD_SECONDS: Final = 10.0
 
 
-def _flood(battle: Battle, number: int) -> Message:
-    source, far_id = ORDINARY[number % len(ORDINARY)], f"{battle.run}-flood-{number}"
-    place = {"lat": round(battle.dice.uniform(51.6, 51.9), 5), "lon": round(battle.dice.uniform(17.9, 18.4), 5)}
-    form = {"cpr_id": far_id, "revision": 1, "category": "traffic.obstruction", "place": place}
-    return Message("new", source, far_id, f"{source}|{far_id}|1", orjson.dumps(form))
+async def _flood(battle: Battle) -> None:
+    """Ten times the rate, from a process of its own: what is measured is the installation, not its callers."""
+    name, began = f"{battle.run}-flood", time.time()
+    file = battle.field.folder / f"{name}.jsonl"
+    told = {
+        "run": battle.run,
+        "name": name,
+        "ids_key": derive(battle.field.key(), "ids").hex(),
+        "nodes": [one.removeprefix("http://") for one in battle.field.intakes()],
+        "rate": battle.rate * 10,
+        "count": int(battle.rate * 10 * OVERLOAD_SECONDS),
+        "seed": battle.seed,
+        "file": str(file),
+    }
+    process = battle.field.launched(name, "flood", {ENVIRONMENT: orjson.dumps(told).decode()})
+    status = await asyncio.to_thread(process.wait)
+    battle.struck(f"{told['count']} ordinary reports", until=time.time(), at=began)
+    if status:
+        battle.missed.append(f"the flood ended {status}; see {battle.field.log_file(name).name}")
+    battle.extra += [one for one in read(file) if isinstance(one, Operation)]
 
 
 async def _slow_lines(battle: Battle, count: int) -> list[socket.socket]:
@@ -152,10 +168,9 @@ async def _slow_lines(battle: Battle, count: int) -> list[socket.socket]:
     return lines
 
 
-async def _bombs(battle: Battle) -> None:
+async def _bombs(battle: Battle, bomb: bytes) -> None:
     """A body that inflates to a hundred megabytes must be refused, and cheaply."""
     assert battle.session is not None
-    bomb = gzip.compress(b"{" + b" " * 100_000_000, 9)
     for _ in range(5):
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
         with suppress(OSError, TimeoutError):

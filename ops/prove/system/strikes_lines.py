@@ -8,6 +8,8 @@ from ops.prove.proxy import BLACK_HOLE, Fault, FaultProxy, Line
 from ops.prove.system.battle import Battle
 
 CUT_SECONDS: Final = 6.0
+LONG_SECONDS: Final = 12.0
+"""Beyond the time after which a broker without its controller is fenced (9 s)."""
 PAUSE_SECONDS: Final = 2.0
 SLOW: Final = (
     ("100 ms, 50 ms jitter", Fault.both(Line(latency_seconds=0.1, jitter_seconds=0.05))),
@@ -17,7 +19,9 @@ SLOW: Final = (
 
 
 async def partition(battle: Battle) -> None:
-    """Each broker in turn behind a cut, both ways or one; bits flip on the way to the last."""
+    """Each broker in turn behind a cut, both ways or one, with flipped bits; then from the other brokers alone; then a
+    recipient from us.
+    """
     cuts = (
         ("cut off", Fault.both(BLACK_HOLE)),
         ("hears nothing", Fault(up=BLACK_HOLE)),
@@ -27,6 +31,10 @@ async def partition(battle: Battle) -> None:
     for turn, (what, fault) in enumerate(cuts):
         number = turn % len(battle.field.proxies) + 1
         await _for_a_while(battle, [battle.field.proxies[number]], fault, f"broker {number} {what}", CUT_SECONDS)
+    apart = battle.field.between[battle.dice.choice(list(battle.field.between))]
+    await _for_a_while(battle, [apart], Fault.both(BLACK_HOLE), "a broker cut off from the others", LONG_SECONDS)
+    for what, fault in (("cut off", Fault.both(BLACK_HOLE)), ("not heard", Fault(down=BLACK_HOLE))):
+        await _for_a_while(battle, [battle.field.lines["fire"]], fault, f"fire {what}", CUT_SECONDS)
 
 
 async def slow_line(battle: Battle) -> None:

@@ -13,8 +13,9 @@ import orjson
 from connectors.journal_reader import JournalReader
 from ops import runtime
 from ops.backup import back_up
-from ops.prove.system.battle import Battle, producer
+from ops.prove.system.battle import LOOK_SECONDS, Battle, producer
 from ops.prove.system.configured import SOURCES
+from ops.prove.system.field import SMALL
 from ops.prove.system.load import Listed, Message
 from ops.prove.system.role import FSYNC
 from ops.prove.unsynced import fill_disk, free_disk, lose_power
@@ -28,7 +29,7 @@ REFUSED: Final = 503
 REACHED_SECONDS: Final = 20.0
 FLIPS: Final = 3
 PUBLISHED: Final = 1
-SETTLED_SECONDS: Final = 20.0
+BROKER_SECONDS: Final = 30.0
 
 
 async def power_loss(battle: Battle) -> None:
@@ -70,6 +71,23 @@ async def disk_full(battle: Battle) -> None:
         await playing
         if not any(attempt.status == REFUSED for told in one.operations for attempt in told.attempts):
             battle.missed.append(f"nothing was refused while the disk of intake-{node} was full")
+    if battle.field.shape.small_disk:
+        await _broker_full(battle)
+
+
+async def _broker_full(battle: Battle) -> None:
+    """The disk of one broker is full: it ends, as Kafka does; the others go on. With room again it comes back."""
+    began = time.time()
+    await asyncio.to_thread(battle.field.disk.fill)
+    while await asyncio.to_thread(battle.field.kafka.process_id, SMALL) is not None:
+        if time.time() > began + BROKER_SECONDS:
+            battle.missed.append("a broker with a full disk did not notice")
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    await asyncio.to_thread(battle.field.disk.empty)
+    await asyncio.to_thread(battle.field.kafka.kill, SMALL)
+    await asyncio.to_thread(battle.field.kafka.start, SMALL)
+    battle.struck(f"the disk of broker {SMALL} is full", until=time.time(), at=began)
 
 
 def _large(far_id: str, battle: Battle) -> Message:

@@ -20,7 +20,7 @@ from ops import settings
 from ops.prove.system.campaign import Order, orders
 from ops.prove.system.catalogue import CONVICTIONS, FAULTS, QUICK
 from ops.prove.system.clocked import Clock
-from ops.prove.system.configured import ORDINARY, SOURCES, Shape, recipients_of, written
+from ops.prove.system.configured import ORDINARY, PANELS, SOURCES, Shape, recipients_of, written
 from ops.prove.system.known import BAD
 from ops.prove.system.load import Listed, Message, Script
 from ops.prove.system.strikes_input import odd, poisons
@@ -108,10 +108,10 @@ def test_odd_messages_are_all_kinds_of_odd() -> None:
 def test_the_configuration_under_proof_is_one(tmp_path: Path) -> None:
     """It loads as any `sztab.toml`, and every source has its recipients."""
     receivers = {name: ("http://127.0.0.1:1/hook", WebhookLab().keys) for name in ("dispatch", "fire", "crisis")}
-    file = written(tmp_path, 2, "proof.", "127.0.0.1:1", receivers, Shape(), {1: 1001, 2: 1002})
+    file = written(tmp_path, 2, "proof.", "127.0.0.1:1", receivers, Shape(), {1: 1001, 2: 1002}, 1003)
     found = settings.load(file)
     assert found.node == "intake-2"
-    assert {one.name for one in found.sources} == {*SOURCES, *ORDINARY}
+    assert {one.name for one in found.sources} == {*SOURCES, *ORDINARY, PANELS}
     assert {name for source in SOURCES for name in recipients_of(source)} == set(receivers)
 
 
