@@ -90,13 +90,19 @@ class Courier:
         self.stopped: Code | None = None
 
     async def carry(
-        self, delivery: Delivery, place: Place, slots: asyncio.Semaphore, passed_on: Mapping[str, str] | None = None
+        self,
+        delivery: Delivery,
+        place: Place,
+        slots: asyncio.Semaphore,
+        passed_on: Mapping[str, str] | None = None,
+        *,
+        follows: bool = False,
     ) -> None:
         """Bring it to its end: returns when receipt and audit are acknowledged.
 
         Called again with the same delivery after a crash: the far side gets the same id. `slots` bounds how many
-        tries of a lane run at once; a delivery that waits for its next try holds none. StoppedError when the sink
-        stops.
+        tries of a lane run at once; a delivery that waits for its next try holds none. One of the lane that `follows`
+        waits for every newer one of its subject that the recipient perhaps has. StoppedError when the sink stops.
         """
         if self.memory.receipted(place, delivery.delivery_id):
             self.memory.settled(delivery.subject_id, delivery.sequence)
@@ -104,7 +110,7 @@ class Courier:
         attempts = 0
         try:
             while True:
-                error = await self._one_try(delivery, place, slots, attempts, passed_on or {})
+                error = await self._one_try(delivery, place, slots, attempts, passed_on or {}, follows=follows)
                 if error is None:
                     return
                 attempts += 1
@@ -131,9 +137,11 @@ class Courier:
         slots: asyncio.Semaphore,
         attempts: int,
         passed_on: Mapping[str, str],
+        *,
+        follows: bool,
     ) -> Unavailable | None:
         """None when the delivery has its end, else why it must be tried again."""
-        async with self._turn(delivery):
+        async with self._turn(delivery, follows=follows):
             if self.memory.superseded(delivery.subject_id, delivery.sequence):
                 ended = (Outcome.SUPERSEDED, None, None)
                 await self._end(delivery, place, attempts, ended, passed_on, disclosed=False)
@@ -143,8 +151,9 @@ class Courier:
                     receipt = await self.sink.write(delivery)
             except Unavailable as error:
                 self.observer.tried(self.recipient, error.code.value)
-                # Its answer may be what was lost: an older one must not follow before this one has its end.
-                self.memory.unsure(delivery.subject_id, delivery.sequence)
+                if not follows:
+                    # Its answer may be what was lost: an older one must not follow before this one has its end.
+                    self.memory.unsure(delivery.subject_id, delivery.sequence)
                 return error
             except Denied as error:
                 self.observer.tried(self.recipient, error.code.value)
@@ -239,13 +248,19 @@ class Courier:
             raise StoppedError(Code.STEP_BUG.value)
 
     @asynccontextmanager
-    async def _turn(self, delivery: Delivery) -> AsyncIterator[None]:
-        """The subject is this delivery's alone, and no newer one is perhaps with the recipient."""
+    async def _turn(self, delivery: Delivery, *, follows: bool) -> AsyncIterator[None]:
+        """The subject is this delivery's alone; and for one that follows, no newer one is perhaps with the recipient.
+
+        The lane that leads never waits so: within a lane the older one comes first anyway, and a newer one behind it
+        would wait for ever. A newer one in the lane that follows there is not, for urgency is sticky.
+        """
         subject, sequence = delivery.subject_id, delivery.sequence
         while True:
-            await self.memory.sure(subject, sequence)
+            if follows:
+                await self.memory.sure(subject, sequence)
             async with self._only(subject):
-                if self.memory.is_sure(subject, sequence):  # another try may have ended while the lock was waited for
+                # Another try may have ended while the lock was waited for.
+                if not follows or self.memory.is_sure(subject, sequence):
                     yield
                     return
 

@@ -171,7 +171,8 @@ class Lane(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships n
         except Rejected as error:
             await self._courier.refuse(legible(one.headers, "deliveryid"), one.value, place, error)
             return
-        await self._courier.carry(delivery, place, self._slots, passed_on)
+        follows = self._follows is not None
+        await self._courier.carry(delivery, place, self._slots, passed_on, follows=follows)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """A subject's task that broke ends the lane: what it held is not committed."""
