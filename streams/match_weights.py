@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from streams.categories import Catalogue
 from streams.loading import Shape, checked, digest, read_yaml, refused
 
+BUILT_IN: Final = "first.yaml"
 REMEMBERED_PAIRS: Final = 16_384
 SLOT_MS: Final = 300_000
 """How finely the first look at a candidate tells times apart."""
@@ -228,8 +229,12 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
 
 def built_in(catalogue: Catalogue) -> Weights:
     """The weights that come with the project, for any catalogue that has the kinds they name."""
-    text = (files("streams") / "weights" / "first.yaml").read_text(encoding="utf-8")
-    return load(text, catalogue, "first.yaml")
+    return load(built_in_text(), catalogue, BUILT_IN)
+
+
+def built_in_text() -> str:
+    """The file of these weights."""
+    return (files("streams") / "weights" / BUILT_IN).read_text(encoding="utf-8")
 
 
 def _falling(area: float, variance: float, squared: float) -> float:

@@ -1,0 +1,93 @@
+"""The best rule of thumb, as a yardstick: link to the nearest earlier call within a radius and a window.
+
+Tuned by grid on the training part and judged on the later one, like the matcher.
+"""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, NamedTuple
+
+from ops.correlating.records import Heard
+from ops.correlating.truth import Reach, Truth
+from streams.correlate import METRES_PER_DEGREE, metres_between
+
+RADII_M: Final = (50, 100, 200, 300, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000)
+WINDOWS_MIN: Final = (1, 2, 3, 5, 8, 10, 15, 20, 30, 45, 60)
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Within so many metres and minutes; of the same category, or of any."""
+
+    metres: float
+    minutes: float
+    same: bool
+
+
+class Near(NamedTuple):
+    """An earlier call within reach of a later one."""
+
+    metres: float
+    minutes: float
+    same: bool
+    right: bool
+
+
+RULES: Final = tuple(Rule(*one) for one in product(RADII_M, WINDOWS_MIN, (False, True)))
+
+
+def near(heard: Sequence[Heard], truth: Truth, reach: Reach) -> dict[str, list[Near]]:
+    """Key -> the earlier calls within reach, nearest first."""
+    degrees = reach.metres / METRES_PER_DEGREE
+    cells: defaultdict[tuple[int, int], deque[Heard]] = defaultdict(deque)
+    found: dict[str, list[Near]] = {}
+    for one in heard:
+        position = one.told.place.position
+        if position is None:
+            continue
+        x, y = int(position.lon // (2 * degrees)), int(position.lat // degrees)
+        around = []
+        for cell in product((x - 1, x, x + 1), (y - 1, y, y + 1)):
+            others = cells.get(cell)
+            if others is not None:
+                while others and one.at_ms - others[0].at_ms > reach.minutes * 60_000:
+                    others.popleft()
+                around += [pair for other in others if (pair := _pair(one, other, truth)).metres <= reach.metres]
+        if around:
+            found[one.key] = sorted(around)
+        cells[x, y].append(one)
+    return found
+
+
+def _pair(one: Heard, other: Heard, truth: Truth) -> Near:
+    here, there = one.told.place.position, other.told.place.position
+    assert here is not None
+    assert there is not None
+    metres = metres_between(here.lat, here.lon, there.lat, there.lon)
+    right = truth.cluster(one.key) == truth.cluster(other.key)
+    return Near(metres, (one.at_ms - other.at_ms) / 60_000, one.told.category == other.told.category, right)
+
+
+def counts(rule: Rule, keys: Iterable[str], pairs: dict[str, list[Near]], partners: set[str]) -> tuple[int, int]:
+    """Found and labelled-false links of a rule over these calls."""
+    found = false = 0
+    for key in keys:
+        for pair in pairs.get(key, ()):
+            if pair.metres <= rule.metres and pair.minutes <= rule.minutes and (pair.same or not rule.same):
+                found += pair.right and key in partners
+                false += not pair.right
+                break
+    return found, false
+
+
+def best(per_thousand: float, keys: Sequence[str], pairs: dict[str, list[Near]], partners: set[str]) -> Rule | None:
+    """The rule that finds most with at most so many labelled-false links per 1,000 calls; None: each makes more.
+
+    Of equally good ones the narrowest.
+    """
+    allowed = per_thousand * len(keys) / 1000
+    told = ((counts(rule, keys, pairs, partners), rule) for rule in RULES)
+    fitting = [(found, -false, -number) for number, ((found, false), _) in enumerate(told) if false <= allowed]
+    return RULES[-max(fitting)[2]] if fitting else None
