@@ -1,44 +1,66 @@
-"""`sztab correlate`: how good the linking is, measured on what real dispatchers decided."""
+"""`sztab correlate`: how good the linking is, measured on what real dispatchers decided; and better weights."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any, Final
 
 import click
 import orjson
+import yaml
 
-from connectors.file.mapping import load
+from connectors.file.mapping import Mapping, load
 from ops import reference
 from ops.correlating import measuring
 from ops.correlating.evaluating import Asked, Evaluation, as_json, evaluate
+from ops.correlating.learning import examples, learn, thresholds
 from ops.correlating.page import page
-from ops.correlating.truth import Reach, pairs
+from ops.correlating.records import INTAKE, read
+from ops.correlating.truth import Reach, pairs, truth_of
 from ops.invocation import settings_of
 from ops.moments import milliseconds
+from schemas.errors import Code, Misconfigured
+from streams import match_weights
+from streams.normalise import processor
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+HEAD: Final = """\
+# Weights of correlation, learnt by `sztab correlate learn`: {count} pairs of calls within reach before {until},
+# {joined} of them joined by dispatchers. In bits; what each part means stands in `streams/weights/first.yaml`.
+"""
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.group()
 def correlate() -> None:
-    """Measure the linking of reports."""
+    """Measure and learn the linking of reports."""
+
+
+def _calls(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name calls and what dispatchers made of them."""
+    reach = click.FloatRange(min=0, min_open=True)
+    options = (
+        click.option("--incidents", "files", type=FILE, multiple=True, required=True, help="Calls (repeatable)."),
+        click.option("--mapping", "mappings", multiple=True, required=True, help="What each file's columns mean."),
+        click.option("--pairs", "pairs_file", type=FILE, required=True, help="CSV of pairs that dispatchers joined."),
+        click.option(
+            "--columns", default="survivor_id,duplicate_id", show_default=True, help="Both columns of a pair."
+        ),
+        click.option("--metres", type=reach, default=5_000.0, show_default=True, help="How far off partners are."),
+        click.option("--minutes", type=reach, default=60.0, show_default=True, help="How much earlier partners are."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 @correlate.command("evaluate")
-@click.option(
-    "--incidents", "files", type=FILE, multiple=True, required=True, help="Calls, plain or gzip (repeatable)."
-)
-@click.option("--mapping", "mappings", multiple=True, required=True, help="What each file's columns mean, in order.")
-@click.option("--pairs", "pairs_file", type=FILE, required=True, help="CSV of pairs that dispatchers joined.")
-@click.option("--columns", default="survivor_id,duplicate_id", show_default=True, help="The two columns of a pair.")
+@_calls
 @click.option("--weights", type=FILE, help="Weights to judge instead of the built-in ones.")
 @click.option("--split", help="Judge what comes from this time on (ISO 8601); the rule is tuned on what was before.")
-@click.option("--metres", type=click.FloatRange(min=0, min_open=True), default=5_000.0, show_default=True)
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
 @click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
 @click.option("--resamples", type=click.IntRange(min=0), default=measuring.RESAMPLES, show_default=True)
 @click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
-@click.option(
-    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write curves, worst misses and links here."
-)
+@click.option("--html", type=NEW_FILE, help="Write curves, worst misses and worst links here.")
 @click.pass_context
 def evaluation(
     context: click.Context,
@@ -48,10 +70,10 @@ def evaluation(
     mappings: tuple[str, ...],
     pairs_file: Path,
     columns: str,
-    weights: Path | None,
-    split: str | None,
     metres: float,
     minutes: float,
+    weights: Path | None,
+    split: str | None,
     seed: int,
     resamples: int,
     as_object: bool,
@@ -63,13 +85,10 @@ def evaluation(
     cluster; --metres and --minutes say which partners are looked for at all. Links that labels do not confirm are
     counted as false: an upper bound, for labels are a lower one.
     """
-    if len(files) != len(mappings):
-        raise click.UsageError("as many --mapping as --incidents")
-    first, _, second = columns.partition(",")
     settings = settings_of(context)
     asked = Asked(
-        files=list(zip(files, map(load, mappings), strict=True)),
-        pairs=pairs(pairs_file, (first.strip(), second.strip())),
+        files=_files(files, mappings),
+        pairs=_pairs(pairs_file, columns),
         weights=weights.read_text("utf-8") if weights else None,
         split_ms=milliseconds(split, "split") if split else None,
         reach=Reach(metres, minutes),
@@ -80,6 +99,60 @@ def evaluation(
     if html is not None:
         html.write_text(page(found), "utf-8")
     click.echo(orjson.dumps(as_json(found)) if as_object else _table(found))
+
+
+@correlate.command("learn")
+@_calls
+@click.option("--until", required=True, help="Learn from calls before this time alone (ISO 8601).")
+@click.option("--base", type=FILE, help="Weights whose other numbers are kept; the built-in ones by default.")
+@click.option("--name", required=True, help="Name of the new weights.")
+@click.option("--out", type=NEW_FILE, required=True, help="Where to write them.")
+@click.pass_context
+def learning(
+    context: click.Context,
+    /,
+    *,
+    files: tuple[Path, ...],
+    mappings: tuple[str, ...],
+    pairs_file: Path,
+    columns: str,
+    metres: float,
+    minutes: float,
+    until: str,
+    base: Path | None,
+    name: str,
+    out: Path,
+) -> None:
+    """Fit weights to what dispatchers joined before a time, and write them as a file that a person can read.
+
+    Thresholds, shared ids and careful kinds stay as the base has them: judge the result (`evaluate --weights`) on what
+    came later before it is used.
+    """
+    settings, reach = settings_of(context), Reach(metres, minutes)
+    catalogue = reference.catalogue_of(settings)
+    told = read(_files(files, mappings), processor(INTAKE, reference.references(settings).normalise))
+    truth = truth_of(_pairs(pairs_file, columns))
+    start = thresholds(yaml.safe_load(base.read_text("utf-8") if base else match_weights.built_in_text()), reach)
+    weights = match_weights.load(yaml.safe_dump(start), catalogue, name)
+    found = examples(told.heard, truth, reach, weights, milliseconds(until, "until"))
+    joined = sum(one.joined for one in found)
+    if not joined or joined == len(found):
+        raise Misconfigured(Code.CONFIGURATION_INVALID, f"{len(found)} pairs, {joined} joined: nothing to learn from")
+    text = yaml.safe_dump(learn(found, start, catalogue, name), sort_keys=False)
+    match_weights.load(text, catalogue, name)
+    out.write_text(HEAD.format(count=len(found), joined=joined, until=until) + text, "utf-8")
+    click.echo(f"{out}: learnt from {len(found)} pairs of calls, {joined} of them joined")
+
+
+def _files(files: Sequence[Path], mappings: Sequence[str]) -> list[tuple[Path, Mapping]]:
+    if len(files) != len(mappings):
+        raise click.UsageError("as many --mapping as --incidents")
+    return list(zip(files, map(load, mappings), strict=True))
+
+
+def _pairs(file: Path, columns: str) -> list[tuple[str, str]]:
+    first, _, second = columns.partition(",")
+    return pairs(file, (first.strip(), second.strip()))
 
 
 def _table(found: Evaluation) -> str:

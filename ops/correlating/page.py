@@ -14,7 +14,7 @@ from ops.correlating.evaluating import Evaluation
 from ops.correlating.measuring import BUDGETS, curve
 from ops.correlating.playing import Decision
 from ops.correlating.records import Heard
-from streams.correlate import metres_between
+from ops.correlating.truth import metres
 
 HERE: Final = Path(__file__).parent
 SHOWN: Final = 30
@@ -89,12 +89,7 @@ def worst_misses(told: Evaluation, count: int = SHOWN) -> list[Shown]:
 
 def _nearest(told: Evaluation, one: Decision, keys: Sequence[str]) -> Heard:
     mine = told.heard[one.key]
-    return min((told.heard[key] for key in keys), key=lambda other: (_metres(mine, other), other.key))
-
-
-def _metres(one: Heard, other: Heard) -> float:
-    here, there = one.told.place.position, other.told.place.position
-    return metres_between(here.lat, here.lon, there.lat, there.lon) if here and there else float("inf")
+    return min((told.heard[key] for key in keys), key=lambda other: (metres(mine, other), other.key))
 
 
 def _shown(told: Evaluation, one: Decision, other: Heard) -> Shown:
@@ -104,7 +99,7 @@ def _shown(told: Evaluation, one: Decision, other: Heard) -> Shown:
     return Shown(
         _call(mine),
         _call(other),
-        _metres(mine, other),
+        metres(mine, other),
         (mine.at_ms - other.at_ms) / 60_000,
         one.bits,
         ", ".join(f"{part.feature} {part.value}: {part.weight_bits:+.1f}" for part in why),

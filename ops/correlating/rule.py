@@ -3,15 +3,13 @@
 Tuned by grid on the training part and judged on the later one, like the matcher.
 """
 
-from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, NamedTuple
 
 from ops.correlating.records import Heard
-from ops.correlating.truth import Reach, Truth
-from streams.correlate import METRES_PER_DEGREE, metres_between
+from ops.correlating.truth import Reach, Truth, earlier
 
 RADII_M: Final = (50, 100, 200, 300, 500, 750, 1_000, 1_500, 2_000, 3_000, 4_000, 5_000)
 WINDOWS_MIN: Final = (1, 2, 3, 5, 8, 10, 15, 20, 30, 45, 60)
@@ -40,32 +38,10 @@ RULES: Final = tuple(Rule(*one) for one in product(RADII_M, WINDOWS_MIN, (False,
 
 def near(heard: Sequence[Heard], truth: Truth, reach: Reach) -> dict[str, list[Near]]:
     """Key -> the earlier calls within reach, nearest first."""
-    degrees = reach.metres / METRES_PER_DEGREE
-    cells: defaultdict[tuple[int, int], deque[Heard]] = defaultdict(deque)
-    found: dict[str, list[Near]] = {}
-    for one in heard:
-        position = one.told.place.position
-        if position is None:
-            continue
-        x, y = int(position.lon // (2 * degrees)), int(position.lat // degrees)
-        around = []
-        for cell in product((x - 1, x, x + 1), (y - 1, y, y + 1)):
-            others = cells.get(cell)
-            if others is not None:
-                while others and one.at_ms - others[0].at_ms > reach.minutes * 60_000:
-                    others.popleft()
-                around += [pair for other in others if (pair := _pair(one, other, truth)).metres <= reach.metres]
-        if around:
-            found[one.key] = sorted(around)
-        cells[x, y].append(one)
-    return found
+    return {one.key: sorted(_pair(one, *other, truth) for other in others) for one, others in earlier(heard, reach)}
 
 
-def _pair(one: Heard, other: Heard, truth: Truth) -> Near:
-    here, there = one.told.place.position, other.told.place.position
-    assert here is not None
-    assert there is not None
-    metres = metres_between(here.lat, here.lon, there.lat, there.lon)
+def _pair(one: Heard, metres: float, other: Heard, truth: Truth) -> Near:
     right = truth.cluster(one.key) == truth.cluster(other.key)
     return Near(metres, (one.at_ms - other.at_ms) / 60_000, one.told.category == other.told.category, right)
 

@@ -3,14 +3,17 @@
 import csv
 import gzip
 import io
-from collections.abc import Iterable, Sequence
+import math
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Final
 
 from ops.correlating.records import Heard
 from schemas.errors import Code, Misconfigured
-from streams.correlate import metres_between
+from streams.correlate import METRES_PER_DEGREE, metres_between
 
 GZIP: Final = b"\x1f\x8b"
 
@@ -67,6 +70,35 @@ def truth_of(told: Iterable[tuple[str, str]]) -> Truth:
     return truth
 
 
+def earlier(heard: Sequence[Heard], reach: Reach) -> Iterator[tuple[Heard, list[tuple[float, Heard]]]]:
+    """Each call that has earlier ones of its territory within reach, with those and how far off they are (metres)."""
+    degrees = reach.metres / METRES_PER_DEGREE
+    cells: defaultdict[tuple[str, int, int], deque[Heard]] = defaultdict(deque)
+    for one in heard:
+        position, unit = one.told.place.position, one.told.unit
+        if position is None:
+            continue
+        # Twice as wide as high: degrees of longitude are shorter, up to 60 degrees north by half.
+        x, y = int(position.lon // (2 * degrees)), int(position.lat // degrees)
+        around: list[tuple[float, Heard]] = []
+        for cell in product((x - 1, x, x + 1), (y - 1, y, y + 1)):
+            others = cells.get((unit, *cell))
+            if others is not None:
+                while others and one.at_ms - others[0].at_ms > reach.minutes * 60_000:
+                    others.popleft()
+                told = ((metres(one, other), other) for other in others)
+                around += [(far, other) for far, other in told if far <= reach.metres]
+        if around:
+            yield one, around
+        cells[unit, x, y].append(one)
+
+
+def metres(one: Heard, other: Heard) -> float:
+    """Between two calls; infinite where one tells no point."""
+    here, there = one.told.place.position, other.told.place.position
+    return metres_between(here.lat, here.lon, there.lat, there.lon) if here and there else math.inf
+
+
 def with_partner(heard: Sequence[Heard], truth: Truth, reach: Reach) -> set[str]:
     """Keys of the calls that had an earlier call of their cluster within reach: what can be found at all."""
     before: dict[str, list[Heard]] = {}
@@ -80,7 +112,4 @@ def with_partner(heard: Sequence[Heard], truth: Truth, reach: Reach) -> set[str]
 
 
 def _within(one: Heard, other: Heard, reach: Reach) -> bool:
-    here, there = one.told.place.position, other.told.place.position
-    if here is None or there is None or one.at_ms - other.at_ms > reach.minutes * 60_000:
-        return False
-    return metres_between(here.lat, here.lon, there.lat, there.lon) <= reach.metres
+    return one.at_ms - other.at_ms <= reach.minutes * 60_000 and metres(one, other) <= reach.metres
