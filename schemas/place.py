@@ -77,5 +77,9 @@ class Place(Message):
         str | None,
         about("Road number with its kind: A2, DK25, DW470.", Privacy.OPERATIONAL),
     ] = None
+    direction: Annotated[
+        str | None,
+        about("Direction of travel on the road, as told: N, towards Poznań.", Privacy.OPERATIONAL),
+    ] = None
     road_km: Annotated[float | None, about("Kilometre of the road.", Privacy.OPERATIONAL, "km", ge=0)] = None
     text: Annotated[str | None, about("The place in the words of the source.", Privacy.SENSITIVE)] = None

@@ -145,6 +145,10 @@ class Telling(Message):
     accepted_by: Annotated[str | None, about("Field 10: by whom.", Privacy.SENSITIVE)] = None
     operator_contact: Annotated[str | None, about("Field 11: the operator.", Privacy.SENSITIVE)] = None
     dispatcher_contact: Annotated[str | None, about("Field 11: the dispatcher.", Privacy.SENSITIVE)] = None
+    agency: Annotated[
+        str | None,
+        about("Who of the far side told it, where one feed carries several services.", Privacy.OPERATIONAL),
+    ] = None
     handling_status: Annotated[
         str | None,
         about("Field 12: status as the far side words it.", Privacy.OPERATIONAL),

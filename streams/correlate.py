@@ -20,6 +20,12 @@ METRES_PER_DEGREE: Final = 111_195.0
 """Of latitude, on a sphere of 6,371 km; the error below 0.6 % is nothing beside the positions' own."""
 
 
+def metres_between(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
+    """On a plane that touches the first point; far apart (hundreds of km) it is too much."""
+    east = (lon - other_lon) * METRES_PER_DEGREE * math.cos(math.radians(lat))
+    return math.hypot((lat - other_lat) * METRES_PER_DEGREE, east)
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """One incident that the report may belong to. `bits` is the sum of the parts; `telling` of those beyond place,
@@ -40,7 +46,8 @@ def worth_a_look(weights: Weights, report: Sighting, candidates: Iterable[Candid
     """
     shape = weights.shape
     words = (weights.text.most if report.text else 0.0) + (weights.street.most if report.street else 0.0)
-    lacking = shape.suggest_bits - shape.prior_bits - shape.source.different - words - shape.least_bits
+    best = max(shape.source.different, shape.source.same) + (shape.direction.same if report.direction else 0.0)
+    lacking = shape.suggest_bits - shape.prior_bits - best - words - weights.least_bits
     lat, lon, at_ms, own = report.lat or 0.0, report.lon or 0.0, report.at_ms, vagueness(report.sigma_m)
     east_m = METRES_PER_DEGREE * math.cos(math.radians(lat))
     found: list[str] = []
@@ -81,7 +88,8 @@ def score(weights: Weights, report: Sighting, shared: frozenset[str], incident: 
     kind = weights.category_bits(report.category, category)
     source = shape.source.same if report.system == seen.system else shape.source.different
     ids = _shared_bits(weights, common) if common else 0.0
-    sure = shape.prior_bits + place + time + kind + source + ids
+    way = weights.direction_bits(report.direction, seen.direction)
+    sure = shape.prior_bits + place + time + kind + source + ids + way
     if sure + weights.text.most + weights.street.most < shape.suggest_bits:
         return None
     text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
@@ -91,12 +99,13 @@ def score(weights: Weights, report: Sighting, shared: frozenset[str], incident: 
         return None
     parts = [("prior", "before looking", shape.prior_bits)]
     if metres is not None:
-        parts.append(("distance", f"{metres:.0f} m (±{_sigma(weights, report, seen):.0f} m)", place))
+        parts.append(("distance", f"{metres:.0f} m (±{sigma_m(weights, report, seen):.0f} m)", place))
     parts += [
         ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", time),
         ("category-pair", f"{report.category} / {category}", kind),
         ("source-pair", f"{report.system} / {seen.system}", source),
     ]
+    parts += [("direction", f"{report.direction} / {seen.direction}", way)] if way else []
     parts += [("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in common})), ids)] if common else []
     parts += [(name, "likeness of the words", part) for name, part in (("text", text), ("street", street)) if part]
     return Match(incident, bits, text + ids, tuple(parts))
@@ -142,7 +151,7 @@ def _nearest(
             metres = math.hypot((lat - seen.lat) * METRES_PER_DEGREE, (lon - seen.lon) * east_m)
             if metres > reach_m + report.sigma_m + seen.sigma_m:
                 return None
-            place = weights.distance_bits(metres, _sigma(weights, report, seen))
+            place = weights.distance_bits(metres, sigma_m(weights, report, seen))
         gap = abs(report.at_ms - seen.at_ms)
         if gap > incident.window_ms:
             continue
@@ -152,7 +161,7 @@ def _nearest(
     return found
 
 
-def _sigma(weights: Weights, report: Sighting, seen: Sighting) -> float:
+def sigma_m(weights: Weights, report: Sighting, seen: Sighting) -> float:
     """Standard deviation along one axis: half the kinds' radius, and both uncertainties (radius of two in three)."""
     spread = weights.spread_m(report.category, seen.category)
     return math.sqrt(spread * spread / 4 + (report.sigma_m**2 + seen.sigma_m**2) / 2.25)

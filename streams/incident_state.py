@@ -60,6 +60,8 @@ class Sighting(NamedTuple):
     system: str
     text: str
     street: str
+    direction: str = ""
+    """Direction of travel, evened out; empty when not told."""
 
 
 @dataclass(frozen=True, slots=True)

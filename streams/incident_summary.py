@@ -65,7 +65,7 @@ def gist(told: ReportNormalised) -> Gist:
         report_id=report.report_id,
         thread_id=report.thread_id,
         source=report.source[:NAME_CHARACTERS],
-        system=report.far_system[:NAME_CHARACTERS],
+        system="/".join(filter(None, (report.far_system, report.told.agency)))[:NAME_CHARACTERS],
         mode=report.mode,
         urgency=told.urgency,
         category=told.category[:NAME_CHARACTERS],
@@ -81,7 +81,7 @@ def gist(told: ReportNormalised) -> Gist:
         flags=tuple(flag[:NAME_CHARACTERS] for flag in report.told.flags[:FLAGS]),
         clock=report.told.clock[:NAME_CHARACTERS],
         text=_plain(report.told.description or ""),
-        street=_plain(f"{place.street or place.road or place.text or ''} {place.building or ''}"),
+        street=_plain(f"{place.street or place.text or place.road or ''} {place.building or ''}"),
     )
 
 
@@ -107,6 +107,7 @@ def sighting(held: Gist, shape: WeightsShape) -> Sighting:
         system=held.system,
         text=held.text if held.text.count(" ") + 1 >= shape.text.words else "",
         street=held.street if held.street.count(" ") + 1 >= shape.street.words else "",
+        direction=_plain(held.place.direction or "")[:NAME_CHARACTERS],
     )
 
 

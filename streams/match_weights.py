@@ -14,6 +14,7 @@ from pydantic import Field, field_validator
 from streams.categories import Catalogue
 from streams.loading import Shape, checked, digest, read_yaml, refused
 
+BUILT_IN: Final = "first.yaml"
 REMEMBERED_PAIRS: Final = 16_384
 SLOT_MS: Final = 300_000
 """How finely the first look at a candidate tells times apart."""
@@ -25,14 +26,17 @@ GRACE_M: Final = 200
 LEAST_SIGMA_M: Final = 100
 
 Positive = Annotated[float, Field(gt=0)]
+NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class DistanceShape(Shape):
-    """Share of callers that are far off, and how far."""
+    """Share of callers that are far off, and how far; and how much of it all counts."""
 
     tail: Share
     tail_m: Positive
+    scale: NotNegative = 1.0
+    """Factor of the bits: below 1 where other features say in part the same thing."""
 
 
 class TimeShape(Shape):
@@ -42,6 +46,8 @@ class TimeShape(Shape):
     late: Share
     late_least_minutes: Positive
     window_minutes: Positive
+    scale: NotNegative = 1.0
+    """As that of the distance."""
 
 
 class CategoryWeights(Shape):
@@ -73,10 +79,17 @@ class LikenessShape(Shape):
 
 
 class SourceShape(Shape):
-    """Bits for reports of the same far system, and of two."""
+    """Bits for reports of the same far system (and agency, where one feed carries several), and of two."""
 
     same: float
     different: float
+
+
+class DirectionShape(Shape):
+    """Bits for the same direction of travel, and for two; nothing where one is not told."""
+
+    same: NotNegative = 0.0
+    different: Annotated[float, Field(le=0)] = 0.0
 
 
 class CarefulShape(Shape):
@@ -105,6 +118,7 @@ class WeightsShape(Shape):
     street: LikenessShape
     shared: dict[str, float]
     source: SourceShape
+    direction: DirectionShape = DirectionShape()
     careful: CarefulShape
 
 
@@ -172,10 +186,15 @@ class Weights:
         sigmas = [largest * share / 20 for share in range(1, 21)]
         steps = range(2 * int(self.shape.search_m) // STEP_M + 1)
         most = [max(self.distance_bits(max(at * STEP_M - GRACE_M, 0), one) for one in sigmas) for at in steps]
-        highest = int((most[0] - self.shape.least_bits) / STEP_BITS)
-        needed = [self.shape.least_bits + at * STEP_BITS for at in range(highest + 1)]
+        least = self.least_bits
+        needed = [least + at * STEP_BITS for at in range(int((most[0] - least) / STEP_BITS) + 1)]
         reach = (max(at for at in steps if most[at] >= bits) * STEP_M for bits in needed)
         return Bounds(self.category_bits(one, other), times, window, tuple(float(at * at) for at in reach))
+
+    @property
+    def least_bits(self) -> float:
+        """The least that a distance can count."""
+        return self.shape.distance.scale * self.shape.least_bits
 
     def distance_bits(self, metres: float, sigma_m: float) -> float:
         """Bits for two points so far apart, where those of one incident differ by `sigma_m` along each axis."""
@@ -183,7 +202,8 @@ class Weights:
         near, far = sigma_m**2, max(shape.distance.tail_m, 2 * sigma_m) ** 2
         squared, tail = metres * metres, shape.distance.tail
         ratio = (1 - tail) * _falling(area, near, squared) + tail * _falling(area, far, squared)
-        return max(math.log2(ratio), shape.least_bits) if ratio > 0 else shape.least_bits
+        bits = max(math.log2(ratio), shape.least_bits) if ratio > 0 else shape.least_bits
+        return shape.distance.scale * bits
 
     def time_bits(self, gap_ms: int, window_ms: int) -> float:
         """Bits for two event times so far apart; the window is that of the incident's category."""
@@ -191,7 +211,14 @@ class Weights:
         late = max(shape.late_least_minutes, window / 4)
         early = (1 - shape.late) / shape.early_minutes * math.exp(-gap / shape.early_minutes)
         ratio = min(window, shape.window_minutes) * (early + shape.late / late * math.exp(-gap / late))
-        return max(math.log2(ratio), self.shape.least_bits) if ratio > 0 else self.shape.least_bits
+        bits = max(math.log2(ratio), self.shape.least_bits) if ratio > 0 else self.shape.least_bits
+        return shape.scale * bits
+
+    def direction_bits(self, one: str, other: str) -> float:
+        """Bits for two directions of travel as they were told."""
+        if not one or not other:
+            return 0.0
+        return self.shape.direction.same if one == other else self.shape.direction.different
 
 
 def vagueness(sigma_m: float) -> int:
@@ -228,8 +255,12 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
 
 def built_in(catalogue: Catalogue) -> Weights:
     """The weights that come with the project, for any catalogue that has the kinds they name."""
-    text = (files("streams") / "weights" / "first.yaml").read_text(encoding="utf-8")
-    return load(text, catalogue, "first.yaml")
+    return load(built_in_text(), catalogue, BUILT_IN)
+
+
+def built_in_text() -> str:
+    """The file of these weights."""
+    return (files("streams") / "weights" / BUILT_IN).read_text(encoding="utf-8")
 
 
 def _falling(area: float, variance: float, squared: float) -> float:

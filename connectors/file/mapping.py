@@ -19,6 +19,7 @@ ENCODINGS: Final = ("utf-8", "ascii", "iso-8859-1", "iso-8859-2", "cp1250", "cp1
 TEXT_FIELDS: Final = frozenset(
     name for name, field in Telling.model_fields.items() if field.annotation == str | None
 ) - {"unit", "clock", "category", "subcategory"}
+UNIT: Final = "unit"
 PLACE_FIELDS: Final = frozenset(name for name, field in Place.model_fields.items() if field.annotation == str | None)
 
 
@@ -70,6 +71,26 @@ class Point(_Part):
     """South, west, north, east, in degrees: a point outside is kept with a finding."""
 
 
+class Part(_Part):
+    """A regular expression that finds fields within a value: its named groups are the fields.
+
+    Fields of `Place`, text fields of `Telling`, and `unit`, which is added to the mapping's own: `chp` and `LA` are
+    `chp-la`. A value that it does not fit tells none of them.
+    """
+
+    column: str
+    regex: re.Pattern[str]
+
+    @field_validator("regex")
+    @classmethod
+    def _fields(cls, regex: re.Pattern[str]) -> re.Pattern[str]:
+        if odd := sorted(set(regex.groupindex) - PLACE_FIELDS - TEXT_FIELDS - {UNIT}):
+            raise ValueError(f"groups {', '.join(odd)}; allowed: {', '.join(sorted(PLACE_FIELDS | TEXT_FIELDS))}")
+        if not regex.groupindex:
+            raise ValueError("no named group, (?P<name>...)")
+        return regex
+
+
 class ReferenceColumn(_Part):
     """A column that holds another system's id of the matter."""
 
@@ -101,6 +122,8 @@ class Mapping(_Part):
     """Field of `Place` -> column."""
     text: dict[str, Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]] = {}
     """Text field of `Telling` (description, taken_by, ...) -> columns, joined by "; "."""
+    parts: tuple[Part, ...] = ()
+    """Fields that stand within a value. What a column of its own tells goes before."""
     category: Codes | None = None
     subcategory: Codes | None = None
     services: Codes | None = None
@@ -133,6 +156,8 @@ class Mapping(_Part):
         ):
             if odd := sorted(set(given) - allowed):
                 raise ValueError(f"{at}: {', '.join(odd)}; allowed: {', '.join(sorted(allowed))}")
+        if self.unit is None and any(UNIT in part.regex.groupindex for part in self.parts):
+            raise ValueError("parts: a unit is added to the mapping's own, which is missing")
         if self.clock == "records" and self.time is None:
             raise ValueError("clock records: needs the time of each row")
         if self.clock == "records" and self.unit is None:
@@ -143,6 +168,7 @@ class Mapping(_Part):
     def columns(self) -> frozenset[str]:
         """Every column that the mapping names; the file's header must have them all."""
         used = {self.id, *self.place.values(), *(one for many in self.text.values() for one in many)}
+        used |= {part.column for part in self.parts}
         used |= {codes.column for codes in (self.category, self.subcategory, self.services) if codes}
         used |= {reference.column for reference in self.references} | set(self.ignore)
         used |= {self.time.column} if self.time else set()

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from connectors.contract import Document, Told, Translation
-from connectors.file.mapping import Codes, Mapping, Point, Time, load
+from connectors.file.mapping import PLACE_FIELDS, TEXT_FIELDS, UNIT, Codes, Mapping, Point, Time, load
 from connectors.file.rows import Flaw, cells
 from connectors.file.settings import FileSettings
 from connectors.kits.json import read_object
@@ -46,19 +46,20 @@ def translate(document: Document, mapping: Mapping) -> Translation:
         raise Rejected(code, detail)
     row, unknown = _cells(document, mapping)
     findings: list[Finding] = []
+    parts = _parts(row, mapping)
     telling = Telling(
         event_at=_time(row, mapping, findings),
-        place=_place(row, mapping, findings),
+        place=_place(row, mapping, parts, findings),
         category=_code(row, mapping.category, findings),
         subcategory=_code(row, mapping.subcategory, findings),
         addressed_services=tuple(filter(None, [_code(row, mapping.services, findings)])),
         references=tuple(
             Reference(system=one.system, id=row[one.column]) for one in mapping.references if row.get(one.column)
         ),
-        unit=mapping.unit,
+        unit=f"{mapping.unit}-{parts[UNIT].lower()}" if UNIT in parts else mapping.unit,
         clock=mapping.clock,
         unknown=unknown,
-        **_texts(row, mapping, findings),
+        **{name: text for name, text in parts.items() if name in TEXT_FIELDS} | _texts(row, mapping, findings),
     )
     findings += [
         Finding(code=FindingCode.UNKNOWN_FIELD, at=f"/{name}", detail="a column that the mapping does not name")
@@ -136,8 +137,18 @@ def _within(local: datetime, time: Time) -> bool:
     return time.earliest <= local.isoformat(" ") <= time.latest
 
 
-def _place(row: Cells, mapping: Mapping, findings: list[Finding]) -> Place:
-    told: dict[str, Any] = {field: row[column] for field, column in mapping.place.items() if row.get(column)}
+def _parts(row: Cells, mapping: Mapping) -> dict[str, str]:
+    """Fields found within values; of two parts that tell one field the first counts."""
+    told: dict[str, str] = {}
+    for part in mapping.parts:
+        if found := part.regex.search(row.get(part.column, "")):
+            told = {name: text for name, text in found.groupdict().items() if text} | told
+    return told
+
+
+def _place(row: Cells, mapping: Mapping, parts: Map[str, str], findings: list[Finding]) -> Place:
+    told: dict[str, Any] = {name: text for name, text in parts.items() if name in PLACE_FIELDS}
+    told |= {field: row[column] for field, column in mapping.place.items() if row.get(column)}
     if mapping.point is not None:
         told["position"] = _position(row, mapping.point, findings)
     return Place(**told)

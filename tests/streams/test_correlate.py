@@ -220,3 +220,37 @@ def test_best_of_several_wins_and_equal_ones_are_stable(territory):
         report("third", seconds=20, at=place(590), category="fire.vehicle", system="psp", text="auto osobowe się pali")
     )
     assert facts[0].incident_id == far
+
+
+def test_the_direction_of_travel_counts_where_both_tell_it():
+    """The other carriageway is another accident, more likely than not; who tells none says nothing of it."""
+    data = TEXT + "direction: {same: 1.5, different: -2.0}\n"
+    weights = match_weights.load(data, CATALOGUE)
+    assert weights.direction_bits("n", "n") == 1.5
+    assert weights.direction_bits("n", "s") == -2.0
+    assert weights.direction_bits("", "s") == weights.direction_bits("n", "") == 0.0
+    with pytest.raises(Misconfigured, match="direction"):
+        match_weights.load(TEXT + "direction: {same: 0.0, different: 1.0}\n", CATALOGUE)
+
+
+def test_features_that_overlap_can_be_scaled_down():
+    """Half the scale is half the bits, at any distance and gap, and the first look still leaves out nothing."""
+    half = match_weights.load(TEXT.replace("tail_m: 700}", "tail_m: 700, scale: 0.5}"), CATALOGUE)
+    for metres in (0, 100, 900, 5_000):
+        assert half.distance_bits(metres, 120) == pytest.approx(WEIGHTS.distance_bits(metres, 120) / 2)
+    slow = match_weights.load(TEXT.replace("window_minutes: 90}", "window_minutes: 90, scale: 0.5}"), CATALOGUE)
+    assert slow.time_bits(600_000, 5_400_000) == pytest.approx(WEIGHTS.time_bits(600_000, 5_400_000) / 2)
+
+
+def test_two_agencies_of_one_feed_are_two_sources():
+    """Their reports of one matter are explained as of two; the same agency's as of one."""
+    for name, agency in (("other", "fire"), ("same", "ems")):
+        territory = Territory()
+        territory.put(report("first", text="dym z okna na drugim piętrze", agency="ems"))
+        told = territory.at(60).put(
+            report(name, seconds=60, text="dym z okna na drugim piętrze", agency=agency, at=place(30))
+        )
+        (linked,) = [one.change for one in told if one.change.kind == "ReportLinked"]
+        (pair,) = [one for one in linked.explanation.evidence if one.feature == "source-pair"]
+        assert pair.value == f"cpr/{agency} / cpr/ems"
+        assert (pair.weight_bits > 0) == (agency == "fire")

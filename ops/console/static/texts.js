@@ -33,7 +33,7 @@ export const TEXTS = {
     describe: "Opisz, co się stało.", newUrgent: "Nowe zdarzenie pilne", similar: "podobne", ago: (age) => `ostatnio ${age} temu`, unknownSince: "nie wiadomo od",
     unreadN: counted("pl", { one: "nieprzeczytane", few: "nieprzeczytane", many: "nieprzeczytanych" }), messagesN: counted("pl", { one: "wiadomość", few: "wiadomości", many: "wiadomości" }),
     rejectedN: counted("pl", { one: "niezrozumiana", few: "niezrozumiane", many: "niezrozumianych" }), wordless: WORDLESS,
-    feature: { prior: "na początek", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu" },
+    feature: { prior: "na początek", direction: "kierunek jazdy", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu" },
     rule: { weights: "wagi", person: "decyzja osoby", reference: "wspólny numer" }, finding: { "near-border": "przy granicy terenu", "territory-assumed": "teren przyjęty domyślnie", "place-unknown": "miejsce nieznane" },
     code: {
       "version-conflict": "zdarzenie zmieniło się w tej chwili; sprawdź i powtórz", "state-forbids": "w tym stanie zdarzenia nie można tego zrobić", "reason-missing": "brak powodu", "incident-unknown": "nie ma takiego zdarzenia",
@@ -68,7 +68,7 @@ export const TEXTS = {
     describe: "Say what happened.", newUrgent: "New urgent incident", similar: "similar", ago: (age) => `last ${age} ago`, unknownSince: "not known since",
     unreadN: counted("en", { one: "unread", many: "unread" }), messagesN: counted("en", { one: "message", many: "messages" }),
     rejectedN: counted("en", { one: "not understood", many: "not understood" }), wordless: WORDLESS,
-    feature: { prior: "to begin with", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address" },
+    feature: { prior: "to begin with", direction: "direction of travel", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address" },
     rule: { weights: "weights", person: "a person decided", reference: "a shared number" }, finding: { "near-border": "near the border", "territory-assumed": "territory assumed", "place-unknown": "place unknown" },
     code: {
       "version-conflict": "the incident has just changed; look and ask again", "state-forbids": "not possible in this state", "reason-missing": "a reason is missing", "incident-unknown": "no such incident",

@@ -206,3 +206,52 @@ def test_golden(case):
         for row in found
     ]
     golden.check(FOLDER, case, told_by_row)
+
+
+def test_fields_stand_within_a_value():
+    """The id of a dispatch log holds centre and service; its place begins with road and direction of travel."""
+    header = "id,created_local,lat,lon,type,place"
+    rows_ = {
+        "171018LAFSP00024": ("chp-la", "FSP"),
+        "171018LA00024": ("chp-la", None),
+        "odd": ("chp", None),
+    }
+    for name, (unit, agency) in rows_.items():
+        row = f"{name},2017-10-18T06:39:00,34.0,-118.0,1125-Traffic Hazard,Sr60 W / Wo I605"
+        telling, findings = told(row, load("chp_incidents"), header)
+        assert (telling.unit, telling.agency) == (unit, agency)
+        assert (telling.place.road, telling.place.direction, telling.place.text) == ("Sr60", "W", "Sr60 W / Wo I605")
+        assert findings == []
+
+
+def test_a_column_of_its_own_goes_before_a_part():
+    """What a value holds besides is only taken where nothing says it outright; of two parts the first counts."""
+    rules = mapping(
+        place={"road": "road"},
+        parts=[
+            {"column": "text", "regex": r"(?P<road>A\d+) (?P<direction>\w+)"},
+            {"column": "text", "regex": r"(?P<direction>N|S)$"},
+        ],
+        ignore=["text"],
+    )
+    assert told("A2,A4 Poznań S", rules, "road,text")[0].place.model_dump(exclude_none=True) == {
+        "road": "A2",
+        "direction": "Poznań",
+    }
+    assert told(",A4 Poznań S", rules, "road,text")[0].place.road == "A4"
+    assert told("A2,nothing", rules, "road,text")[0].place.direction is None
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ({"column": "c", "regex": "no group"}, "no named group"),
+        ({"column": "c", "regex": "(?P<colour>x)"}, "colour"),
+        ({"column": "c", "regex": "(?P<unit>x)"}, "which is missing"),
+        ({"column": "c", "regex": "("}, "regex"),
+    ],
+)
+def test_a_part_that_tells_nothing_is_refused(part, says):
+    """No group, a group that is no field, a unit without one to add it to, no expression at all."""
+    with pytest.raises(ValueError, match=says):
+        mapping(parts=[part])

@@ -1,0 +1,183 @@
+"""`sztab correlate`: how good the linking is, measured on what real dispatchers decided; and better weights."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+import orjson
+import yaml
+
+from connectors.file.mapping import Mapping, load
+from ops import reference
+from ops.correlating import measuring
+from ops.correlating.evaluating import Asked, Evaluation, as_json, evaluate
+from ops.correlating.learning import examples, learn, thresholds
+from ops.correlating.page import page
+from ops.correlating.records import INTAKE, read
+from ops.correlating.truth import Reach, pairs, truth_of
+from ops.invocation import settings_of
+from ops.moments import milliseconds
+from schemas.errors import Code, Misconfigured
+from streams import match_weights
+from streams.normalise import processor
+
+HEAD: Final = """\
+# Weights of correlation, learnt by `sztab correlate learn`: {count} pairs of calls within reach before {until},
+# {joined} of them joined by dispatchers. In bits; what each part means stands in `streams/weights/first.yaml`.
+"""
+FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group()
+def correlate() -> None:
+    """Measure and learn the linking of reports."""
+
+
+def _calls(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that name calls and what dispatchers made of them."""
+    reach = click.FloatRange(min=0, min_open=True)
+    options = (
+        click.option("--incidents", "files", type=FILE, multiple=True, required=True, help="Calls (repeatable)."),
+        click.option("--mapping", "mappings", multiple=True, required=True, help="What each file's columns mean."),
+        click.option("--pairs", "pairs_file", type=FILE, required=True, help="CSV of pairs that dispatchers joined."),
+        click.option(
+            "--columns", default="survivor_id,duplicate_id", show_default=True, help="Both columns of a pair."
+        ),
+        click.option("--metres", type=reach, default=5_000.0, show_default=True, help="How far off partners are."),
+        click.option("--minutes", type=reach, default=60.0, show_default=True, help="How much earlier partners are."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+@correlate.command("evaluate")
+@_calls
+@click.option("--weights", type=FILE, help="Weights to judge instead of the built-in ones.")
+@click.option("--split", help="Judge what comes from this time on (ISO 8601); the rule is tuned on what was before.")
+@click.option("--seed", default=1, show_default=True, help="Of the bootstrap.")
+@click.option("--resamples", type=click.IntRange(min=0), default=measuring.RESAMPLES, show_default=True)
+@click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
+@click.option("--html", type=NEW_FILE, help="Write curves, worst misses and worst links here.")
+@click.pass_context
+def evaluation(
+    context: click.Context,
+    /,
+    *,
+    files: tuple[Path, ...],
+    mappings: tuple[str, ...],
+    pairs_file: Path,
+    columns: str,
+    metres: float,
+    minutes: float,
+    weights: Path | None,
+    split: str | None,
+    seed: int,
+    resamples: int,
+    as_object: bool,
+    html: Path | None,
+) -> None:
+    """Play real calls through the real step and hold its decisions against those of dispatchers.
+
+    A decision uses only what was known then. "Found" is a call whose best incident holds an earlier call of its true
+    cluster; --metres and --minutes say which partners are looked for at all. Links that labels do not confirm are
+    counted as false: an upper bound, for labels are a lower one.
+    """
+    settings = settings_of(context)
+    asked = Asked(
+        files=_files(files, mappings),
+        pairs=_pairs(pairs_file, columns),
+        weights=weights.read_text("utf-8") if weights else None,
+        split_ms=milliseconds(split, "split") if split else None,
+        reach=Reach(metres, minutes),
+        seed=seed,
+        resamples=resamples,
+    )
+    found = evaluate(asked, reference.catalogue_of(settings), reference.references(settings).normalise)
+    if html is not None:
+        html.write_text(page(found), "utf-8")
+    click.echo(orjson.dumps(as_json(found)) if as_object else _table(found))
+
+
+@correlate.command("learn")
+@_calls
+@click.option("--until", required=True, help="Learn from calls before this time alone (ISO 8601).")
+@click.option("--base", type=FILE, help="Weights whose other numbers are kept; the built-in ones by default.")
+@click.option("--name", required=True, help="Name of the new weights.")
+@click.option("--out", type=NEW_FILE, required=True, help="Where to write them.")
+@click.pass_context
+def learning(
+    context: click.Context,
+    /,
+    *,
+    files: tuple[Path, ...],
+    mappings: tuple[str, ...],
+    pairs_file: Path,
+    columns: str,
+    metres: float,
+    minutes: float,
+    until: str,
+    base: Path | None,
+    name: str,
+    out: Path,
+) -> None:
+    """Fit weights to what dispatchers joined before a time, and write them as a file that a person can read.
+
+    Thresholds, shared ids and careful kinds stay as the base has them: judge the result (`evaluate --weights`) on what
+    came later before it is used.
+    """
+    settings, reach = settings_of(context), Reach(metres, minutes)
+    catalogue = reference.catalogue_of(settings)
+    told = read(_files(files, mappings), processor(INTAKE, reference.references(settings).normalise))
+    truth = truth_of(_pairs(pairs_file, columns))
+    start = thresholds(yaml.safe_load(base.read_text("utf-8") if base else match_weights.built_in_text()), reach)
+    weights = match_weights.load(yaml.safe_dump(start), catalogue, name)
+    found = examples(told.heard, truth, reach, weights, milliseconds(until, "until"))
+    joined = sum(one.joined for one in found)
+    if not joined or joined == len(found):
+        raise Misconfigured(Code.CONFIGURATION_INVALID, f"{len(found)} pairs, {joined} joined: nothing to learn from")
+    text = yaml.safe_dump(learn(found, start, catalogue, name), sort_keys=False)
+    match_weights.load(text, catalogue, name)
+    out.write_text(HEAD.format(count=len(found), joined=joined, until=until) + text, "utf-8")
+    click.echo(f"{out}: learnt from {len(found)} pairs of calls, {joined} of them joined")
+
+
+def _files(files: Sequence[Path], mappings: Sequence[str]) -> list[tuple[Path, Mapping]]:
+    if len(files) != len(mappings):
+        raise click.UsageError("as many --mapping as --incidents")
+    return list(zip(files, map(load, mappings), strict=True))
+
+
+def _pairs(file: Path, columns: str) -> list[tuple[str, str]]:
+    first, _, second = columns.partition(",")
+    return pairs(file, (first.strip(), second.strip()))
+
+
+def _table(found: Evaluation) -> str:
+    """The figures for people."""
+    lines = [f"{found.calls} calls judged, {found.partners} with an earlier partner, weights {found.version}"]
+    lines.append("labelled-false per 1,000   found (95 %)            best rule finds")
+    for budget in measuring.BUDGETS:
+        one, rule = found.shares[str(budget)], found.rules[str(budget)]
+        words = f"{rule.metres:g} m, {rule.minutes:g} min{', same category' if rule.same else ''}" if rule else "none"
+        lines.append(
+            f"{budget:>10}             {one.value:6.1%} ({one.low:.1%} to {one.high:.1%})"
+            f"   {found.rule_shares[str(budget)]:6.1%} ({words})"
+        )
+    area = found.shares["average_precision"]
+    lines.append(f"average precision {area.value:.3f} ({area.low:.3f} to {area.high:.3f})")
+    for name, stage in (("automatic", found.automatic), ("suggested", found.suggested)):
+        words = f"{stage.calls} calls, {stage.right} right, {stage.found_share:.1%} found"
+        lines.append(f"{name} from {stage.bits:g} bits: {words}")
+    lines.append(
+        f"suggestions {found.suggestions_per_hour:.1f} an hour, {found.suggestions_right.value:.1%} right;"
+        f" B-cubed precision {found.b_cubed[0]:.4f}, recall {found.b_cubed[1]:.4f}"
+    )
+    speed = found.speed
+    lines.append(
+        f"{speed.seconds_p50 * 1000:.2f} ms a call (p99 {speed.seconds_p99 * 1000:.2f}),"
+        f" {speed.looked_at_mean:.1f} incidents looked at (p99 {speed.looked_at_p99:g})"
+    )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""How good the linking is, measured on what real dispatchers decided."""
