@@ -180,17 +180,11 @@ class Telling(Message):
     ] = ()
     unit: Annotated[
         str | None,
-        about(
-            "Responsible unit when the source fixes it (mapping, own desk).",
-            Privacy.OPERATIONAL,
-        ),
+        about("Responsible unit when the source fixes it (mapping, own desk).", Privacy.OPERATIONAL),
     ] = None
     clock: Annotated[
         str,
-        about(
-            "Clock of the territory: wall, or records for fed history.",
-            Privacy.OPERATIONAL,
-        ),
+        about("Clock of the territory: wall, or records for fed history.", Privacy.OPERATIONAL),
     ] = "wall"
     via: Annotated[tuple[str, ...], about("Hubs it came through.", Privacy.OPERATIONAL)] = ()
     unknown: Annotated[

@@ -14,7 +14,7 @@ from schemas.report import Casualties, Mode, Reference, ReportNormalised, Urgenc
 from schemas.summary import IncidentState, IncidentSummary, Stage, StageTime, Suggestion
 from streams.incident_state import Sighting
 from streams.lifecycle import stamped
-from streams.match_weights import WeightsShape
+from streams.weight_shapes import WeightsShape
 
 LISTED: Final = 20
 """How many report ids a summary names from the beginning, and as many from the end."""

@@ -6,13 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from itertools import pairwise
-from typing import Annotated, Final, Literal, NamedTuple
-
-from pydantic import Field, field_validator
+from typing import Final, NamedTuple
 
 from streams.categories import Catalogue
-from streams.loading import Shape, checked, digest, read_yaml, refused
+from streams.loading import checked, digest, read_yaml, refused
+from streams.weight_shapes import CategoryWeights, LikenessShape, WeightsShape
 
 BUILT_IN: Final = "first.yaml"
 REMEMBERED_PAIRS: Final = 16_384
@@ -24,102 +22,6 @@ STEP_M: Final = 50
 GRACE_M: Final = 200
 """How much nearer than its place another report of an incident may lie for the first look."""
 LEAST_SIGMA_M: Final = 100
-
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(gt=0, lt=1)]
-
-
-class DistanceShape(Shape):
-    """Share of callers that are far off, and how far; and how much of it all counts."""
-
-    tail: Share
-    tail_m: Positive
-    scale: NotNegative = 1.0
-    """Factor of the bits: below 1 where other features say in part the same thing."""
-
-
-class TimeShape(Shape):
-    """How soon reports of one incident follow one another."""
-
-    early_minutes: Positive
-    late: Share
-    late_least_minutes: Positive
-    window_minutes: Positive
-    scale: NotNegative = 1.0
-    """As that of the distance."""
-
-
-class CategoryWeights(Shape):
-    """Bits of pairs of kinds, from the exact pair down to the CAP categories."""
-
-    same: float
-    same_group: float
-    different: float
-    neutral_groups: tuple[str, ...]
-    pairs: dict[str, float]
-    cap: dict[str, float]
-
-
-class LikenessShape(Shape):
-    """Bits by likeness in percent."""
-
-    words: Annotated[int, Field(ge=1)]
-    points: Annotated[tuple[tuple[float, float], ...], Field(min_length=2)]
-
-    @field_validator("points")
-    @classmethod
-    def rising(cls, points: tuple[tuple[float, float], ...]) -> tuple[tuple[float, float], ...]:
-        """Refuse a table that does not go from 0 to 100, or in which more likeness counts less."""
-        if points[0][0] != 0 or points[-1][0] != 100 or any(a[0] >= b[0] for a, b in pairwise(points)):
-            raise ValueError("must rise from 0 to 100 percent")
-        if any(a[1] > b[1] for a, b in pairwise(points)):
-            raise ValueError("more likeness must not count less")
-        return points
-
-
-class SourceShape(Shape):
-    """Bits for reports of the same far system (and agency, where one feed carries several), and of two."""
-
-    same: float
-    different: float
-
-
-class DirectionShape(Shape):
-    """Bits for the same direction of travel, and for two; nothing where one is not told."""
-
-    same: NotNegative = 0.0
-    different: Annotated[float, Field(le=0)] = 0.0
-
-
-class CarefulShape(Shape):
-    """Kinds that place, time and kind alone never join."""
-
-    bits: Positive
-    categories: tuple[str, ...]
-
-
-class WeightsShape(Shape):
-    """The file as a whole; its comments say what each number means."""
-
-    version: Literal[1]
-    name: str
-    prior_bits: float
-    auto_bits: float
-    suggest_bits: float
-    search_m: Positive
-    never_beyond_m: Positive
-    largest_uncertainty_m: Positive
-    least_bits: float
-    distance: DistanceShape
-    time: TimeShape
-    category: CategoryWeights
-    text: LikenessShape
-    street: LikenessShape
-    shared: dict[str, float]
-    source: SourceShape
-    direction: DirectionShape = DirectionShape()
-    careful: CarefulShape
 
 
 class Bounds(NamedTuple):
