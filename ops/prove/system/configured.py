@@ -19,8 +19,12 @@ ORDINARY: Final = tuple(f"ward-{n + 1}" for n in range(4))
 """Sources that are no emergency ones: back-pressure is for them."""
 PANELS: Final = "panels"
 """The source that alarm panels call, at both nodes."""
-ACCOUNTS: Final = {f"{1000 + n}": (round(51.70 + n * 0.011, 3), round(18.00 + n * 0.017, 3)) for n in range(20)}
-"""Panels that the register knows: account -> latitude and longitude."""
+ACCOUNTS: Final = {
+    f"{1000 + 25 * y + x}": (round(51.56 + y * 0.024, 3), round(17.86 + x * 0.023, 3))
+    for y in range(16)
+    for x in range(25)
+}
+"""Panels that the register knows, all over the county: account -> latitude and longitude."""
 FIRE: Final = frozenset({"cpr-1", "cpr-2", "cpr-3", "desk-1"})
 CRISIS: Final = frozenset({"cpr-3", "cpr-4", "desk-2"})
 """Sources whose reports go to these two as well. Routed by source, for which incident a report joins is chance."""
