@@ -60,9 +60,14 @@ class Battle:
         """Everything told so far."""
         return [one for producer in self.producers for one in producer.operations] + self.extra
 
+    @property
+    def ids_key(self) -> bytes:
+        """The installation's key of ids."""
+        return derive(self.field.key(), "ids")
+
     def command_id(self, key: str) -> str:
         """The id of a command that the officer asks under this key; without accounts the actor is `local`."""
-        return secret_id(derive(self.field.key(), "ids"), "command", LOCAL, key)
+        return secret_id(self.ids_key, "command", LOCAL, key)
 
     def struck(self, what: str, until: float | None = None, at: float | None = None) -> None:
         """Write down what the strike did."""
@@ -72,8 +77,8 @@ class Battle:
 def producer(battle: Battle, script: Script | Listed, rate: float, prefer: int = 0) -> Producer:
     """A producer of this run. Called while its session is open."""
     assert battle.session is not None
-    key = derive(battle.field.key(), "ids")
-    return Producer(script, battle.run, rate, battle.field.intakes, key, sending.posting(battle.session), prefer)
+    ask = sending.posting(battle.session)
+    return Producer(script, battle.run, rate, battle.field.intakes, battle.ids_key, ask, prefer)
 
 
 def producers(battle: Battle, raising: tuple[str, ...]) -> list[Producer]:
@@ -86,9 +91,9 @@ def producers(battle: Battle, raising: tuple[str, ...]) -> list[Producer]:
         dice = random.Random(f"{battle.run} {name} {battle.seed}")
         script = Script(f"{battle.run}-{name}", connector, sources, dice, raising=raising if name == "cpr-a" else ())
         made.append(producer(battle, script, battle.rate * share, number % 2))
-    name, key = f"{battle.run}-panels", derive(battle.field.key(), "ids")
+    name = f"{battle.run}-panels"
     events = PanelScript(name, random.Random(f"{name} {battle.seed}"))
-    panels = Producer(events, battle.run, battle.rate * PANELS_SHARE, battle.field.panels, key, dial)
+    panels = Producer(events, battle.run, battle.rate * PANELS_SHARE, battle.field.panels, battle.ids_key, dial)
     return [*made, panels]
 
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from ops.prove.system.history import Strike
-from ops.prove.system.role import Told
+from ops.prove.system.role import ENVIRONMENT, Told
 
 TERM_SECONDS: Final = 20.0
 RESTART_SECONDS: Final = 0.5
@@ -60,6 +62,12 @@ class Crew:
         command = [sys.executable, "-m", f"ops.prove.system.{module}"]
         with self.log_file(name).open("ab") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | environment)
+
+    def beside(self, name: str, module: str, told: Mapping[str, Any]) -> subprocess.Popen[bytes]:
+        """A process that is no role, a recipient or a flood: ended with the others, and never started again."""
+        process = self.launched(name, module, {ENVIRONMENT: orjson.dumps(told).decode()})
+        self.children[name] = Child(name, Told("", module), process, kept=False)
+        return process
 
     async def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
         """Send the signal; for one that ends, wait for the end. It stays down until `start` or `again`."""

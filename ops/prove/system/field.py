@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 import aiohttp
-import orjson
 
 from connectors.webhook.lab import WebhookLab
 from ops import kafka, runtime
@@ -28,7 +27,7 @@ from ops.prove.proxy import FaultProxy
 from ops.prove.small_disk import SmallDisk
 from ops.prove.system.configured import RECIPIENTS, Shape, written
 from ops.prove.system.crew import LOOK_SECONDS, Child, Crew
-from ops.prove.system.role import ENVIRONMENT, Told
+from ops.prove.system.role import Told
 from ops.provision_cli import provision_installation
 from ops.reading import Cluster
 from ops.settings import Settings
@@ -232,8 +231,7 @@ class Field(Crew):
         port = self.port(name) if port_file.exists() else 0
         port_file.unlink(missing_ok=True)
         told = {"name": name, "keys": self._keys[name], "port": port, "file": str(self.effects_file(name))}
-        process = self.launched(name, "recipient", {ENVIRONMENT: orjson.dumps(told).decode()})
-        self.children[name] = Child(name, Told("", "recipient"), process, kept=False)
+        process = self.beside(name, "recipient", told)
         deadline = time.monotonic() + READY_SECONDS
         while not port_file.exists() or not port_file.read_text("ascii").endswith("\n"):
             if process.poll() is not None or time.monotonic() > deadline:

@@ -21,9 +21,9 @@ import uvloop
 from ops.prove.system.configured import ORDINARY
 from ops.prove.system.history import FAIL, INFO, OK, Attempt, Operation, Writer
 from ops.prove.system.load import BOX, Message
+from ops.prove.system.recipient import ENVIRONMENT
 from ops.prove.system.sending import BUSY, FINAL, PATIENCE_SECONDS, Heard, Teller, document_outcome
 
-ENVIRONMENT: Final = "SZTAB_PROVE"
 TRIES: Final = 4
 LONGEST_PAUSE_SECONDS: Final = 10.0
 PARALLEL: Final = 1_000

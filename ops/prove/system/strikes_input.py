@@ -16,11 +16,9 @@ import orjson
 from connectors.journal_sql import digest_of
 from ops.prove.system.battle import Battle, producer
 from ops.prove.system.configured import SOURCES, UNITS
-from ops.prove.system.flood import ENVIRONMENT
 from ops.prove.system.history import Operation, read
 from ops.prove.system.known import BAD
 from ops.prove.system.load import Listed, Message
-from schemas.privacy import derive
 
 SHARED: Final = "SZTAB_SHARED"
 POISONS: Final = ("badinput", "corpora/cap12/invalid", "corpora/cap12/nonconformant")
@@ -138,14 +136,14 @@ async def _flood(battle: Battle) -> None:
     told = {
         "run": battle.run,
         "name": name,
-        "ids_key": derive(battle.field.key(), "ids").hex(),
+        "ids_key": battle.ids_key.hex(),
         "nodes": [one.removeprefix("http://") for one in battle.field.intakes()],
         "rate": battle.rate * 10,
         "count": int(battle.rate * 10 * OVERLOAD_SECONDS),
         "seed": battle.seed,
         "file": str(file),
     }
-    process = battle.field.launched(name, "flood", {ENVIRONMENT: orjson.dumps(told).decode()})
+    process = battle.field.beside(name, "flood", told)
     status = await asyncio.to_thread(process.wait)
     battle.struck(f"{told['count']} ordinary reports", until=time.time(), at=began)
     if status:
