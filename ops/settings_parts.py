@@ -17,6 +17,7 @@ Port = Annotated[int, Field(ge=0, le=65_535)]
 Url = Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+)?$")]
 """Scheme, host and port, without a path; empty where it may be left out."""
 Seconds = Annotated[float, Field(gt=0)]
+Niceness = Annotated[int, Field(ge=0, le=19)]
 OptionalPath = Annotated[Path | None, BeforeValidator(lambda value: None if value == "" else value)]
 """A path; empty or absent means the built-in."""
 
@@ -185,6 +186,8 @@ class TallyPart(Part):
     """Length of a figure's window."""
     keep_days: Annotated[int, Field(ge=1, le=365)] = 30
     """Age at which a window is dropped."""
+    niceness: Niceness = 10
+    """How far the process stands back behind others on a busy machine."""
 
 
 class LedgerPart(Part):
@@ -202,7 +205,7 @@ class LedgerPart(Part):
     """And at most so many reports and changes."""
     judge_seconds: Seconds = 5.0
     """How often the account is made up."""
-    niceness: Annotated[int, Field(ge=0, le=19)] = 10
+    niceness: Niceness = 10
     """How far the process stands back behind others on a busy machine."""
 
 

@@ -24,6 +24,7 @@ from ops.delivering.writer import KafkaWriter
 from ops.health import Readiness
 from ops.ledger_sources import TOKEN, Where
 from ops.metrics import Metrics
+from ops.niceness import stand_back
 from ops.operating import operating
 from ops.reconciler import Reconciler, given_up
 from ops.reconciling import acted
@@ -48,7 +49,7 @@ log: Final = structlog.get_logger("ops.roles.ledger")
 async def run(settings: Settings, reconciler: Reconciler | None = None) -> None:
     """Keep the ledger until cancelled; a broker that is away is waited for. `reconciler`: tests give a quicker one."""
     runtime.prepare(settings)
-    os.nice(settings.ledger.niceness)
+    stand_back(settings.ledger.niceness)
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(aiohttp.ClientSession())

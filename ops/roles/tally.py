@@ -15,6 +15,7 @@ import structlog
 from ops import kafka
 from ops.health import Readiness
 from ops.metrics import Metrics
+from ops.niceness import stand_back
 from ops.operating import operating
 from ops.settings import Settings
 from ops.tallying import Progress, TallyWatch, reset, tally_gauges
@@ -58,6 +59,7 @@ async def run(settings: Settings) -> None:
 
     A rebuild that is asked for is done at the start; asked while it runs, the process begins anew.
     """
+    stand_back(settings.tally.niceness)
     told, cluster = tally_settings(settings), kafka.cluster(settings)
     progress = Progress(cluster, told.app_id)
     request = request_file(settings)
