@@ -8,12 +8,19 @@ PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
 def percentiles(values_ms: Sequence[float], wanted: Mapping[str, float] = PERCENTILES) -> dict[str, float]:
     """Nearest-rank percentiles and the maximum, in ms with one decimal; empty for no values."""
-    ranked = sorted(values_ms)
-    if not ranked:
+    if not values_ms:
         return {}
-    last = len(ranked) - 1
-    found = {name: round(ranked[min(last, int(share * len(ranked)))], 1) for name, share in wanted.items()}
-    return {**found, "max": round(ranked[-1], 1)}
+    ranked = sorted(values_ms)
+    return {name: round(_at(ranked, share), 1) for name, share in {**wanted, "max": 1.0}.items()}
+
+
+def percentile(values: Sequence[float], share: float) -> float | None:
+    """Nearest-rank percentile, 0 to 1; None of nothing."""
+    return _at(sorted(values), share) if values else None
+
+
+def _at(ranked: Sequence[float], share: float) -> float:
+    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:

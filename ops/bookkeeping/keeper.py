@@ -25,6 +25,7 @@ from ops.bookkeeping.store import Saving, Store, offsets_of
 from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE
 from ops.ledger_sources import Where
 from schemas.ledger import ReconcilerActed
+from schemas.topic import HOUR_MS
 from schemas.topics import ACTS, DECISIONS, FACTS, QUARANTINE, RECEIPTS
 
 FLUSH_SECONDS: Final = 5.0
@@ -32,7 +33,6 @@ PRUNE_SECONDS: Final = 60.0
 LOOK_SECONDS: Final = 0.2
 STUCK_MS: Final = 60_000
 """A row that its publisher has not brought to the broker in so long, while a broker answers, is told."""
-HOUR_MS: Final = 3_600_000
 
 log: Final = structlog.get_logger("ops.bookkeeping")
 

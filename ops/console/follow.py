@@ -11,6 +11,7 @@ from ops.console.board import Board
 from ops.console.hub import Hub
 from schemas.envelope import Received
 from schemas.errors import Rejected
+from schemas.topic import DAY_MS
 from schemas.topics import ALARMS_NOW, FACTS, FEEDS, FIGURES, INCIDENTS_NOW, LEDGER_NOW, NOTICES_NOW
 from schemas.wire import payload
 
@@ -18,7 +19,7 @@ WHOLE: Final = (INCIDENTS_NOW, NOTICES_NOW, ALARMS_NOW, FEEDS, FIGURES, LEDGER_N
 """Read from their beginning: compacted, the last value of each key."""
 RECENT: Final = (FACTS,)
 """Read from a day back: what the reports of live incidents are."""
-RECENT_MS: Final = 24 * 3_600_000
+RECENT_MS: Final = DAY_MS
 
 log = structlog.get_logger()
 

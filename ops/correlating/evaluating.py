@@ -8,6 +8,7 @@ from typing import Any, Final
 import yaml
 
 from connectors.file.mapping import Mapping as FileMapping
+from ops.bench.figures import percentile
 from ops.correlating import measuring, rule
 from ops.correlating.measuring import BUDGETS, Bin, Interval, Judged
 from ops.correlating.playing import LINKED, SUGGESTED, Decision, Played, play
@@ -167,10 +168,10 @@ def _b_cubed(played: Played, truth: Truth, keys: set[str]) -> tuple[float, float
 def _speed(played: Played) -> Speed:
     looked = played.looked_at
     return Speed(
-        measuring.percentile(played.seconds, 0.5),
-        measuring.percentile(played.seconds, 0.99),
+        percentile(played.seconds, 0.5) or 0.0,
+        percentile(played.seconds, 0.99) or 0.0,
         sum(looked) / len(looked) if looked else 0.0,
-        measuring.percentile(looked, 0.99),
+        percentile(looked, 0.99) or 0.0,
     )
 
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from schemas.topic import HOUR_MS
+
 BUDGETS: Final = (10, 20, 50, 93)
 """Labelled-false links per 1,000 calls at which finding is compared."""
 RESAMPLES: Final = 400
-HOUR_MS: Final = 3_600_000
 TAIL: Final = 0.025
 """Of a 95 % interval, on each side."""
 
@@ -151,12 +152,6 @@ def wilson(right: int, of: int) -> Interval:
     middle = (share + z * z / (2 * of)) / (1 + z * z / of)
     half = z * math.sqrt(share * (1 - share) / of + z * z / (4 * of * of)) / (1 + z * z / of)
     return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
-
-
-def percentile(values: Sequence[float], part: float) -> float:
-    """Nearest rank; 0 of nothing."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(part * len(ranked)))] if ranked else 0.0
 
 
 def hours_of(judged: Sequence[Judged]) -> float:

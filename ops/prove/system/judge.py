@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from ops.bench.figures import percentile
 from ops.prove.system import checkers, measures, mutations
 from ops.prove.system.history import Evidence
 from ops.prove.system.known import Known, index
@@ -162,8 +163,8 @@ def _times(known: Known, found: list[Span]) -> dict[str, Any]:
         "answered": measures.answered(known.evidence.operations),
         "answered_emergency": measures.answered(known.evidence.operations, emergency=True),
         "longest_stall_seconds": measures.longest_stall(known.evidence, found),
-        "p50_seconds": measures.share(seconds, 0.5),
-        "p99_seconds": measures.share(seconds, 0.99),
+        "p50_seconds": percentile(seconds, 0.5),
+        "p99_seconds": percentile(seconds, 0.99),
         "unseen": tuple(measures.unseen(found)),
     }
 

@@ -40,12 +40,6 @@ def spans(known: Known) -> list[Span]:
     return found
 
 
-def share(values: Sequence[float], part: float) -> float | None:
-    """Nearest-rank percentile; None of nothing."""
-    ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, int(part * len(ranked)))] if ranked else None
-
-
 def latencies(found: Sequence[Span]) -> list[float]:
     """From the first try to the effect, each report and recipient."""
     return [span.arrived - span.told for span in found if span.arrived is not None]

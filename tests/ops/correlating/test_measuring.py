@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.correlating import measuring
-from ops.correlating.measuring import HOUR_MS, Judged
+from ops.correlating.measuring import Judged
+from schemas.topic import HOUR_MS
 
 NEVER = -math.inf
 
