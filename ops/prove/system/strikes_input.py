@@ -63,13 +63,13 @@ def corpora() -> Path | None:
 
 
 async def poison(battle: Battle) -> None:
-    """Every bad file in the middle of the load; ours from two sources, enough for the alarm also without corpora."""
+    """Every bad file in the middle of the load; ours twice, enough for the alarm also without corpora."""
     bodies = list(poisons(corpora()))
     battle.dice.shuffle(bodies)
-    # The same bytes of the same far system are one document for ever: each run has sources of its own.
-    source, other = SOURCES[battle.seed % UNITS], SOURCES[(battle.seed + UNITS // 2) % UNITS]
-    told = [(source, body) for body in bodies] + [(other, body) for body in bodies if body in OWN]
-    messages = [Message(BAD, who, "", f"{who}|{digest_of(body).hex()}", body) for who, body in told]
+    bodies += [body + b"\n" for body in bodies if body in OWN]
+    # The same bytes of the same far system are one document for ever: each run has a source of its own.
+    source = SOURCES[battle.seed % UNITS]
+    messages = [Message(BAD, source, "", f"{source}|{digest_of(body).hex()}", body) for body in bodies]
     battle.notes["poison"] = len(messages)
     one = producer(battle, Listed(f"{battle.run}-poison", messages), rate=max(5.0, len(messages) / 20))
     battle.producers.append(one)
