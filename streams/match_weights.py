@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from streams.categories import Catalogue
 from streams.loading import checked, digest, read_yaml, refused
-from streams.weight_shapes import CategoryWeights, LikenessShape, WeightsShape
+from streams.weight_shapes import CategoryWeights, LikenessShape, SourceShape, WeightsShape
 
-BUILT_IN: Final = "first.yaml"
+BUILT_IN: Final = "built_in.yaml"
 REMEMBERED_PAIRS: Final = 16_384
 SLOT_MS: Final = 300_000
 """How finely the first look at a candidate tells times apart."""
@@ -61,9 +61,18 @@ class Weights:
     category_bits: Callable[[str, str], float] = field(repr=False)
     spread_m: Callable[[str, str], float] = field(repr=False)
     window_ms: Callable[[str], int] = field(repr=False)
+    source_bits: Callable[[str, str], float] = field(repr=False)
+    source_most: float
     text: Likeness
     street: Likeness
+    suggest_bits: float
+    """From here on a person is asked."""
     _known: dict[tuple[str, str, int], Bounds] = field(default_factory=dict, repr=False, compare=False)
+
+    def auto_bits(self, one: str, other: str) -> float:
+        """From here on the machine links reports of these kinds."""
+        costs = self.shape.costs
+        return math.log2(max(costs.categories.get(kind, costs.false_link) for kind in (one, other)))
 
     def bounds(self, category: str, kind: str, vague: int) -> Bounds:
         """For a report of this category and an incident whose kind is listed as `category/vagueness`.
@@ -137,11 +146,12 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
     shape = checked(WeightsShape, data, where)
     known = set(catalogue.categories) | {one.group for one in catalogue.categories.values()}
     named = {part for pair in shape.category.pairs for part in pair.split("|")}
-    named |= {*shape.category.neutral_groups, *shape.careful.categories}
+    named |= {*shape.category.neutral_groups, *shape.careful.categories, *shape.costs.categories}
     mistakes = [f"{where}: category {one!r} is not in the catalogue" for one in sorted(named - known)]
     mistakes += [f"{where}: category.pairs.{one}: must be two kinds" for one in shape.category.pairs if "|" not in one]
-    if shape.suggest_bits > shape.auto_bits:
-        mistakes.append(f"{where}: suggest_bits must not be above auto_bits")
+    mistakes += [f"{where}: source.pairs.{one}: must be two systems" for one in shape.source.pairs if "|" not in one]
+    if shape.costs.false_suggestion > min((shape.costs.false_link, *shape.costs.categories.values())):
+        mistakes.append(f"{where}: costs.false_suggestion must not be above that of a false link")
     if mistakes:
         raise refused(mistakes)
     return Weights(
@@ -150,8 +160,11 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
         category_bits=_category_bits(shape.category, catalogue),
         spread_m=_spread(catalogue),
         window_ms=lambda code: catalogue.category(code).window_ms,
+        source_bits=_source_bits(shape.source),
+        source_most=max(shape.source.same, shape.source.different, *shape.source.pairs.values()),
         text=_likeness(shape.text),
         street=_likeness(shape.street),
+        suggest_bits=math.log2(shape.costs.false_suggestion),
     )
 
 
@@ -191,6 +204,16 @@ def _category_bits(shape: CategoryWeights, catalogue: Catalogue) -> Callable[[st
         if a.group == b.group:
             return shape.same_group
         return caps.get(frozenset((a.cap, b.cap)), shape.different)
+
+    return bits
+
+
+def _source_bits(shape: SourceShape) -> Callable[[str, str], float]:
+    pairs = {frozenset(pair.split("|")): bits for pair, bits in shape.pairs.items()}
+
+    def bits(one: str, other: str) -> float:
+        found = pairs.get(frozenset((one, other))) if pairs else None
+        return found if found is not None else shape.same if one == other else shape.different
 
     return bits
 

@@ -1,6 +1,5 @@
 """Match weights: monotone where nature is, explained, and careful where a mistake hides a second victim."""
 
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -11,11 +10,12 @@ from schemas.errors import Misconfigured
 from schemas.report import Urgency
 from streams import match_weights
 from streams.categories import built_in
-from tests.streams.incident_log import Territory, command, incident_of, kinds, place, report
+from streams.incidents import processor
+from tests.streams.incident_log import Territory, command, incident_of, kinds, place, reference, report
 
 CATALOGUE = built_in()
 WEIGHTS = match_weights.built_in(CATALOGUE)
-TEXT = (files("streams") / "weights" / "first.yaml").read_text(encoding="utf-8")
+TEXT = match_weights.built_in_text()
 CODES = st.sampled_from(sorted(CATALOGUE.categories))
 
 
@@ -56,14 +56,16 @@ def test_vague_points_say_less():
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("prior_bits: -6.2", "prior_bits: lots", "prior_bits"),
-        ("suggest_bits: -0.5", "suggest_bits: 9", "must not be above"),
+        ("prior_bits: -8.12", "prior_bits: lots", "prior_bits"),
+        ("false_suggestion: 0.7", "false_suggestion: 23", "must not be above"),
+        ("person.missing: 90", "person.mising: 90", "'person.mising'"),
+        ("source:\n", "source:\n  pairs: {psp: 1}\n", "must be two systems"),
         ("traffic.accident|traffic.collision", "traffic.accident|nonsense", "'nonsense' is not in the catalogue"),
         ("[person.missing,", "[person.mising,", "'person.mising'"),
         ("[[0, -1.0], [40", "[[0, 9.0], [40", "more likeness must not count less"),
         ("[100, 4.0]]", "[90, 4.0]]", "from 0 to 100"),
         ("version: 1", "version: 2", "version"),
-        ("name: first", "name: first\nsurprise: 1", "surprise"),
+        ("name: built-in", "name: built-in\nsurprise: 1", "surprise"),
     ],
 )
 def test_mistakes_in_the_file_are_named(old, new, says):
@@ -76,7 +78,7 @@ def test_mistakes_in_the_file_are_named(old, new, says):
 def test_digest_names_the_content():
     """Another number is another version; the same file is the same."""
     assert match_weights.load(TEXT, CATALOGUE).version == WEIGHTS.version
-    assert match_weights.load(TEXT.replace("-6.2", "-6.1", 1), CATALOGUE).version != WEIGHTS.version
+    assert match_weights.load(TEXT.replace("-8.12", "-8.1", 1), CATALOGUE).version != WEIGHTS.version
 
 
 # Decisions, through the real step
@@ -106,9 +108,14 @@ def decision(facts):
         ),
         # The ambulance service's own form for the injured of it.
         ({"seconds": 60, "at": place(30), "system": "prm", "category": "health.injury"}, "linked"),
-        # The same place an hour later: another accident at a bad crossing.
+        # The same crossing three quarters of an hour later: another accident, or somebody who calls late.
         (
             {"seconds": 2_700, "at": place(20), "category": "traffic.collision", "text": "stłuczka, sprawca odjechał"},
+            "suggested",
+        ),
+        # An hour and twenty minutes later it is another one.
+        (
+            {"seconds": 4_800, "at": place(20), "category": "traffic.collision", "text": "stłuczka, sprawca odjechał"},
             "opened",
         ),
         # Noise in the same street.
@@ -130,7 +137,8 @@ def test_a_suggestion_holds_nothing_up(territory):
     assert decision(facts) == "suggested"
     assert facts[0].incident_id == facts[1].incident_id
     suggestion = facts[1].change.suggestion
-    assert WEIGHTS.shape.suggest_bits <= suggestion.explanation.weight_bits < WEIGHTS.shape.auto_bits
+    least, most = WEIGHTS.suggest_bits, WEIGHTS.auto_bits("traffic.accident", "traffic.obstruction")
+    assert least <= suggestion.explanation.weight_bits < most
     assert facts[1].summary.suggestions == (suggestion,)
 
 
@@ -224,21 +232,23 @@ def test_best_of_several_wins_and_equal_ones_are_stable(territory):
 
 def test_the_direction_of_travel_counts_where_both_tell_it():
     """The other carriageway is another accident, more likely than not; who tells none says nothing of it."""
-    data = TEXT + "direction: {same: 1.5, different: -2.0}\n"
+    told = "direction:\n  same: 0.7\n  different: -0.32\n"
+    assert told in TEXT
+    data = TEXT.replace(told, "direction: {same: 1.5, different: -2.0}\n")
     weights = match_weights.load(data, CATALOGUE)
     assert weights.direction_bits("n", "n") == 1.5
     assert weights.direction_bits("n", "s") == -2.0
     assert weights.direction_bits("", "s") == weights.direction_bits("n", "") == 0.0
     with pytest.raises(Misconfigured, match="direction"):
-        match_weights.load(TEXT + "direction: {same: 0.0, different: 1.0}\n", CATALOGUE)
+        match_weights.load(TEXT.replace(told, "direction: {same: 0.0, different: 1.0}\n"), CATALOGUE)
 
 
 def test_features_that_overlap_can_be_scaled_down():
     """Half the scale is half the bits, at any distance and gap, and the first look still leaves out nothing."""
-    half = match_weights.load(TEXT.replace("tail_m: 700}", "tail_m: 700, scale: 0.5}"), CATALOGUE)
+    half = match_weights.load(TEXT.replace("scale: 1.0", "scale: 0.5"), CATALOGUE)
     for metres in (0, 100, 900, 5_000):
         assert half.distance_bits(metres, 120) == pytest.approx(WEIGHTS.distance_bits(metres, 120) / 2)
-    slow = match_weights.load(TEXT.replace("window_minutes: 90}", "window_minutes: 90, scale: 0.5}"), CATALOGUE)
+    slow = match_weights.load(TEXT.replace("scale: 0.659", "scale: 0.3295"), CATALOGUE)
     assert slow.time_bits(600_000, 5_400_000) == pytest.approx(WEIGHTS.time_bits(600_000, 5_400_000) / 2)
 
 
@@ -254,3 +264,72 @@ def test_two_agencies_of_one_feed_are_two_sources():
         (pair,) = [one for one in linked.explanation.evidence if one.feature == "source-pair"]
         assert pair.value == f"cpr/{agency} / cpr/ems"
         assert (pair.weight_bits > 0) == (agency == "fire")
+
+
+def test_a_report_that_fits_two_incidents_is_sure_of_neither(territory):
+    """It can belong to one of them only: the machine leaves it to a person, and says that another fits as well."""
+    alone = Territory()
+    alone.put(report("left", at=place(east_m=-150), text="dym z okna na drugim piętrze"))
+    told = {"at": place(), "system": "psp", "text": "dym z okna na drugim piętrze", "seconds": 60}
+    assert decision(alone.put(report("third", **told))) == "linked"
+    both = Territory(processor(reference(weights=with_costs("  false_link: 1.0e+6\n  false_suggestion: 1.0e+5\n"))))
+    both.put(report("left", at=place(east_m=-150), text="dym z okna na drugim piętrze"))
+    both.put(report("right", at=place(east_m=150), text="dym z okna na drugim piętrze"))
+    both.made = processor(reference())
+    facts = both.put(report("third", **told))
+    assert decision(facts) == "suggested"
+    evidence = {one.feature: one for one in facts[1].change.suggestion.explanation.evidence}
+    assert evidence["rivals"].value == "1 more fit"
+    assert evidence["rivals"].weight_bits < -3
+
+
+def test_two_incidents_that_may_be_one_are_no_rivals():
+    """A person was asked already whether they are one; a third report of it is not held back by that."""
+    territory = Territory(processor(reference(weights=with_costs("  false_link: 1.0e+6\n  false_suggestion: 0.7\n"))))
+    first = incident_of(territory.put(report("left", at=place(east_m=-50), text="dym z okna na drugim piętrze")))
+    facts = territory.put(report("right", at=place(east_m=50), system="psp", text="dym z okna na drugim piętrze"))
+    assert facts[1].change.suggestion.target_id == first
+    territory.made = processor(reference())
+    assert decision(territory.put(report("third", system="prm", text="dym z okna na drugim piętrze"))) == "linked"
+
+
+def test_a_false_link_costs_more_for_some_kinds():
+    """A threshold is the logarithm of what a false link costs; the dearer one of both kinds decides."""
+    weights = match_weights.load(with_costs("  false_link: 16\n  false_suggestion: 0.5\n"), CATALOGUE)
+    assert weights.auto_bits("order.noise", "order.noise") == 4.0
+    assert weights.suggest_bits == -1.0
+    dear = match_weights.load(
+        with_costs("  false_link: 16\n  false_suggestion: 0.5\n  categories: {crime.weapon: 64}\n"), CATALOGUE
+    )
+    assert dear.auto_bits("order.noise", "crime.weapon") == dear.auto_bits("crime.weapon", "order.noise") == 6.0
+
+
+def test_sources_by_name():
+    """What was learnt of two named systems goes before what holds for any two; so does one with itself."""
+    data = TEXT.replace("source:\n", "source:\n  pairs: {cpr|psp: 2.5, cpr|cpr: -3.0}\n")
+    bits = match_weights.load(data, CATALOGUE).source_bits
+    assert (bits("cpr", "psp"), bits("psp", "cpr"), bits("cpr", "cpr")) == (2.5, 2.5, -3.0)
+    assert (bits("psp", "psp"), bits("cpr", "desk")) == (-1.0, 1.0)
+
+
+def test_in_a_storm_a_neighbour_says_less():
+    """Each doubling of what is open around takes its bits, and the explanation says so."""
+    weights = TEXT.replace("burst_bits: 0.0", "burst_bits: 0.5")
+    bits = []
+    for others in (0, 7):
+        territory = Territory(processor(reference(weights=weights)))
+        for at in range(others):
+            territory.put(report(f"x{at}", at=place(east_m=1_500 + 300 * at), category="order.noise", system="desk"))
+        territory.put(report("first", at=place(), text="dym z okna na drugim piętrze"))
+        facts = territory.put(report("second", at=place(20), system="psp", text="dym z okna na drugim piętrze"))
+        (linked,) = [one.change for one in facts if one.change.kind == "ReportLinked"]
+        bits.append(linked.explanation.weight_bits)
+        burst = [one.value for one in linked.explanation.evidence if one.feature == "burst"]
+        assert burst == (["8 open incidents around"] if others else [])
+    assert bits[0] - bits[1] == pytest.approx(1.5, abs=0.02)
+
+
+def with_costs(costs):
+    """The built-in weights with other costs."""
+    before, _, rest = TEXT.partition("costs:\n")
+    return f"{before}costs:\n{costs}search_m:{rest.partition('search_m:')[2]}"
