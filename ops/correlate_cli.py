@@ -1,6 +1,6 @@
 """`sztab correlate`: how good the linking is, measured on what real dispatchers decided; and better weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -83,7 +83,7 @@ def _calls(command: Callable[..., Any]) -> Callable[..., Any]:
     return told
 
 
-def _each(told: Sequence[str], count: int, option: str, of: str) -> Sequence[str]:
+def _each(told: tuple[str, ...], count: int, option: str, of: str) -> tuple[str, ...]:
     """One value for each; a single one stands for all."""
     if len(told) not in {1, count}:
         raise click.UsageError(f"as many --{option} as --{of}, or one")

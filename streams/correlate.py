@@ -13,7 +13,7 @@ from schemas.summary import Evidence, Explanation
 from streams import likeness
 from streams.incident_state import Candidate, Incident, Sighting
 from streams.lifecycle import OVER
-from streams.match_weights import SLOT_MS, STEP_BITS, Bounds, Likeness, Weights, vagueness
+from streams.match_weights import SLOT_MS, Bounds, Likeness, Weights, vagueness
 
 METRES_PER_DEGREE: Final = 111_195.0
 """Of latitude, on a sphere of 6,371 km; the error below 0.6 % is nothing beside the positions' own."""
@@ -59,22 +59,23 @@ def worth_a_look(weights: Weights, report: Sighting, candidates: Iterable[Candid
     lat, lon, at_ms, own = report.lat or 0.0, report.lon or 0.0, report.at_ms, vagueness(report.sigma_m)
     east_m = METRES_PER_DEGREE * math.cos(math.radians(lat))
     found: list[str] = []
-    rules: dict[str, Bounds] = {}
-    around, crowd = shape.search_m**2, 0
+    rules: dict[str, tuple[float, Bounds]] = {}
+    around, crowd = shape.search_m**2 if shape.burst_bits else -1.0, 0
     for incident_id, its_lat, its_lon, kind, seen_ms in candidates:
-        bounds = rules.get(kind)
-        if bounds is None:
-            bounds = rules[kind] = weights.bounds(report.category, kind, own)
+        rule = rules.get(kind)
+        if rule is None:
+            bounds = weights.bounds(report.category, kind, own)
+            rule = rules[kind] = bounds.reach(lacking - bounds.kind_bits - bounds.time_bits[0]), bounds
         north, east = (lat - its_lat) * METRES_PER_DEGREE, (lon - its_lon) * east_m
         squared = north * north + east * east
-        if at_ms - seen_ms > bounds.longest_ms:
+        if squared > rule[0] and squared > around:
+            continue
+        bounds, gap = rule[1], at_ms - seen_ms
+        if gap > bounds.longest_ms:
             continue
         crowd += squared <= around
-        if squared > bounds.reach_squared[0]:
-            continue
-        time_bits = bounds.time_bits[(at_ms - seen_ms) // SLOT_MS] if at_ms > seen_ms else bounds.time_bits[0]
-        needed = int((lacking - bounds.kind_bits - time_bits) // STEP_BITS)
-        if needed < len(bounds.reach_squared) and squared <= bounds.reach_squared[max(0, needed)]:
+        time_bits = bounds.time_bits[gap // SLOT_MS] if gap > 0 else bounds.time_bits[0]
+        if squared <= bounds.reach(lacking - bounds.kind_bits - time_bits):
             found.append(incident_id)
     return Around(found, crowd)
 
@@ -129,8 +130,10 @@ def score(
     sure = shape.prior_bits + burst + place + time + kind + source + ids + way
     if sure + weights.text.most + weights.street.most < weights.suggest_bits:
         return None
-    text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
     street = max([_likeness(weights.street, report.street, one.street) for one in incident.sightings])
+    if sure + weights.text.most + street < weights.suggest_bits:
+        return None
+    text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
     bits = sure + text + street
     if bits < weights.suggest_bits:
         return None

@@ -9,7 +9,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from rapidfuzz import fuzz
+from rapidfuzz import fuzz, process
 
 STEM: Final = 6
 """Letters of a word that are compared; endings come after."""
@@ -50,7 +50,7 @@ def percent(one: str, other: str) -> float | None:
         few, many = many, few
     common = sum(weight for stem, weight in few.weights.items() if stem in many.weights)
     if common < few.total:
-        rest = [stem for stem in many.stems if stem not in few.weights]
+        rest = [stem for stem in many.stems if stem not in few.weights and len(stem) >= FUZZY and not stem.isdecimal()]
         common += sum(few.weights[stem] * _misspelt(stem, rest) for stem in few.stems if stem not in many.weights)
     return min(100.0, 100.0 * common / few.total)
 
@@ -59,8 +59,8 @@ def _misspelt(stem: str, others: list[str]) -> float:
     """How nearly the stem is one of the others: 0, or 0.8 to 1."""
     if len(stem) < FUZZY or stem.isdecimal():
         return 0.0
-    best = max((fuzz.ratio(stem, one) for one in others if len(one) >= FUZZY and not one.isdecimal()), default=0.0)
-    return best / 100 if best >= LIKE else 0.0
+    found = process.extractOne(stem, others, scorer=fuzz.ratio, score_cutoff=LIKE)
+    return found[1] / 100 if found is not None else 0.0
 
 
 def _weight(word: str) -> float:

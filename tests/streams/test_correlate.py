@@ -270,7 +270,7 @@ def test_a_report_that_fits_two_incidents_is_sure_of_neither(territory):
     """It can belong to one of them only: the machine leaves it to a person, and says that another fits as well."""
     alone = Territory()
     alone.put(report("left", at=place(east_m=-150), text="dym z okna na drugim piętrze"))
-    told = {"at": place(), "system": "psp", "text": "dym z okna na drugim piętrze", "seconds": 60}
+    told: dict[str, Any] = {"at": place(), "system": "psp", "text": "dym z okna na drugim piętrze", "seconds": 60}
     assert decision(alone.put(report("third", **told))) == "linked"
     both = Territory(processor(reference(weights=with_costs("  false_link: 1.0e+6\n  false_suggestion: 1.0e+5\n"))))
     both.put(report("left", at=place(east_m=-150), text="dym z okna na drugim piętrze"))
