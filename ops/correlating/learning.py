@@ -186,21 +186,26 @@ def _fitted(
 ) -> dict[str, Any]:
     """The fitted numbers where the file has them.
 
-    Kinds that were not seen together keep what `before` says of them. So that both are on one scale, the seen ones are
-    moved until the same kind counts as before, and the prior back.
+    Kinds that were not seen together keep what `before` says of them, moved until the same kind counts as it was seen
+    to: so both are on one scale, on which nothing known is nothing counted.
     """
     prior, distance, time, kinds, burst, same, different, *rest = (float(one) for one in found)
     street, text, pairs = rest[: len(KNOTS)], rest[len(KNOTS) : 2 * len(KNOTS)], rest[2 * len(KNOTS) :]
     category = plain["category"]
-    moved = before["same"] - kinds * category["same"]
-    pairs_before = {_name(frozenset(pair.split("|"))): bits for pair, bits in before["pairs"].items()}
-    pairs_seen = {pair: round(kinds * bits + moved, 2) for pair, bits in category["pairs"].items()}
+    moved = kinds * category["same"] - before["same"]
+    pairs_before = {_name(frozenset(pair.split("|"))): round(bits + moved, 2) for pair, bits in before["pairs"].items()}
+    pairs_seen = {pair: round(kinds * bits, 2) for pair, bits in category["pairs"].items()}
     return {
-        "prior_bits": round(prior - moved, 2),
+        "prior_bits": round(prior, 2),
         "burst_bits": round(burst, 2),
         "distance": {**plain["distance"], "scale": round(distance, 3)},
         "time": {**plain["time"], "scale": round(time, 3)},
-        "category": {**before, "pairs": {**pairs_before, **pairs_seen}},
+        "category": {
+            **before,
+            **{name: round(before[name] + moved, 2) for name in ("same", "same_group", "different")},
+            "pairs": {**pairs_before, **pairs_seen},
+            "cap": {pair: round(bits + moved, 2) for pair, bits in before["cap"].items()},
+        },
         "direction": {"same": round(same, 2), "different": round(-different, 2)},
         "street": {**plain["street"], "points": _table(street)},
         "text": {**plain["text"], "points": _table(text)},
