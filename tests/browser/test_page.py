@@ -90,13 +90,17 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
     [
         (
             "pl",
-            "180 m od siebie, 3 min odstępu, Kolizja drogowa, inny adres, podobny opis,"
-            " ten sam kierunek jazdy, dwa źródła, pasuje też do innych: 1",
+            (
+                "180 m od siebie, 3 min odstępu, Kolizja drogowa, inny adres, podobny opis,"
+                " ten sam kierunek jazdy, dwa źródła, pasuje też do innych: 1"
+            ),
         ),
         (
             "en",
-            "180 m apart, 3 min between them, Traffic collision, another address, told alike,"
-            " the same direction of travel, two sources, others fit too: 1",
+            (
+                "180 m apart, 3 min between them, Traffic collision, another address, told alike,"
+                " the same direction of travel, two sources, others fit too: 1"
+            ),
         ),
     ],
 )
