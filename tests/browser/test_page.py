@@ -6,12 +6,12 @@ import pytest
 from playwright.async_api import expect
 
 from schemas.feed import Alarm, AlarmClass, FeedState, FeedStatus
-from schemas.incident import Evidence, Explanation, IncidentState, Suggestion
+from schemas.incident import Evidence, Explanation, IncidentState, ReportLinked, Suggestion
 from schemas.notice import Notice
 from schemas.report import Urgency
 from tests.browser.conftest import Post
-from tests.ops.test_console_board import summary
-from tests.schemas.samples import AT
+from tests.ops.test_console_board import fact, summary
+from tests.schemas.samples import AT, normalised
 
 pytestmark = pytest.mark.browser
 
@@ -125,6 +125,26 @@ async def test_why_in_one_sentence(post: Post, language: str, sentence: str) -> 
         await post.page.click("#language")
     await post.page.click('tr[data-id="i-1"]')
     await expect(post.page.locator("#suggestions summary")).to_contain_text(sentence)
+
+
+async def test_a_link_is_undone_with_a_reason(post: Post) -> None:
+    """A report that is another matter is taken out by the officer; the only report of an incident is not."""
+    page, one = post.page, normalised()
+    await page.click('tr[data-id="i-1"]')
+    await expect(page.locator("#reports li")).not_to_have_count(0)
+    await expect(page.get_by_text("Wydziel: inne zdarzenie")).to_have_count(0)
+    second = one.model_copy(update={"report": one.report.model_copy(update={"report_id": "r-2"})})
+    why = Explanation(rule="weights", weight_bits=5.0)
+    linked = fact(ReportLinked(report_id="r-2", explanation=why, report=second), sequence=2)
+    post.apply(linked.model_copy(update={"summary": summary("i-1", 2, reports=2)}))
+    await page.locator("#reports > ul > li").first.get_by_text("Wydziel: inne zdarzenie").click()
+    await page.keyboard.type("druga stłuczka obok")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#answer")).not_to_be_empty()
+    asked = [body for _, body, _ in post.intake.asked]
+    assert [(one["verb"], one["report_id"], one["reason"]) for one in asked] == [
+        ("unlink", "r-2", "druga stłuczka obok")
+    ]
 
 
 async def test_the_desk_form_sends_what_was_typed(post: Post) -> None:

@@ -28,11 +28,16 @@ function whyList(why) {
 
 const trace = (id, text) => el("a", { href: `/trace/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", "data-key": `trace ${id}` }, text);
 
-export function reportItem(report) {
+// `incident`: where it stands; there a link of the machine can be undone.
+export function reportItem(report, incident = null) {
   const told = [report.channel ? t()[report.channel] || report.channel : "", kindName(report.category), placeLine(report.place)].filter(Boolean).join(" · ");
   const item = el("li", { class: report.revision }, el("strong", {}, report.source), ` ${told} · `, el("time", {}, stamp(report.received_at)), " ", trace(report.id, t().trace));
   if (report.findings.length) item.append(el("span", { class: "mark" }, report.findings.map((code) => t().finding[code] || code).join(", ")));
   if (report.why) item.append(el("details", {}, el("summary", {}, `${t().why}: ${sentence(report.why)}`), whyList(report.why)));
+  if (incident && incident.reports > 1) item.append(el("p", { class: "actions" }, button(t().takeOut, `unlink ${report.id}`, async () => {
+    const reason = await ask(t().reason);
+    if (reason) await command(incident.id, { verb: "unlink", report_id: report.id, reason });
+  })));
   return item;
 }
 
@@ -59,7 +64,7 @@ export function showDetail() {
   if (incident.unread || (incident.state === "open" && !incident.stages.presented_at)) doable.push(button(c.read, "read", () => command(incident.id, { verb: "read" })));
   put($("actions"), ...doable);
   put($("suggestions"), incident.suggestions.length ? el("ul", {}, ...incident.suggestions.map((s) => suggestionItem(incident, s))) : "");
-  put($("reports"), el("h3", {}, `${c.reports}: ${incident.reports}`), el("ul", {}, ...[...(incident.report_list || [])].reverse().map(reportItem)));
+  put($("reports"), el("h3", {}, `${c.reports}: ${incident.reports}`), el("ul", {}, ...[...(incident.report_list || [])].reverse().map((one) => reportItem(one, incident))));
   put($("stages"), el("h3", {}, c.stages), el("ul", {}, ...Object.entries(incident.stages).map(([stage, at]) => el("li", {}, `${c.stage[stage] || stage}: ${stamp(at)}`))),
     el("p", { class: "id" }, trace(incident.id, incident.id)));
 }
