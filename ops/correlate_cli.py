@@ -12,10 +12,11 @@ import yaml
 
 from connectors.file.mapping import Mapping, load
 from ops import reference
-from ops.correlating import measuring
+from ops.correlating import measuring, sampling
 from ops.correlating.evaluating import Asked, Evaluation, as_json, evaluate
 from ops.correlating.learning import KEEPABLE, examples, learn, looking, written
 from ops.correlating.page import page
+from ops.correlating.playing import LINKED
 from ops.correlating.records import INTAKE, read
 from ops.correlating.truth import Reach, pairs, truth_of
 from ops.invocation import settings_of
@@ -54,7 +55,7 @@ def _calls(command: Callable[..., Any]) -> Callable[..., Any]:
     options = (
         click.option("--incidents", "files", type=FILE, multiple=True, required=True, help="Calls (repeatable)."),
         click.option("--mapping", "mappings", multiple=True, required=True, help="What each file's columns mean."),
-        click.option("--pairs", type=FILE, multiple=True, required=True, help="CSV of pairs joined by dispatchers."),
+        click.option("--pairs", type=FILE, multiple=True, help="CSV of pairs that dispatchers joined (repeatable)."),
         click.option("--columns", multiple=True, default=("survivor_id,duplicate_id",), show_default=True, help=BOTH),
         click.option("--metres", type=reach, default=5_000.0, show_default=True, help="How far off partners are."),
         click.option("--minutes", type=reach, default=60.0, show_default=True, help="How much earlier partners are."),
@@ -98,6 +99,8 @@ def _each(told: tuple[str, ...], count: int, option: str, of: str) -> tuple[str,
 @click.option("--resamples", type=click.IntRange(min=0), default=measuring.RESAMPLES, show_default=True)
 @click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
 @click.option("--html", type=NEW_FILE, help="Write curves, worst misses and worst links here.")
+@click.option("--sample", type=NEW_FILE, help="Write 50 links and 50 suggestions that no label confirms, to be read.")
+@click.option("--judged", type=FILE, help="Such a sample with yes or no in its column `same`: the true false links.")
 @click.pass_context
 def evaluation(
     context: click.Context,
@@ -110,6 +113,8 @@ def evaluation(
     resamples: int,
     as_object: bool,
     html: Path | None,
+    sample: Path | None,
+    judged: Path | None,
 ) -> None:
     """Play real calls through the real step and hold its decisions against those of dispatchers.
 
@@ -117,7 +122,7 @@ def evaluation(
     cluster; --metres and --minutes say which partners are looked for at all. Links that labels do not confirm are
     counted as false: an upper bound, for labels are a lower one.
     """
-    settings = settings_of(context)
+    settings, said = settings_of(context), sampling.read(judged) if judged else {}
     asked = Asked(
         files=calls.files,
         pairs=calls.pairs,
@@ -130,7 +135,12 @@ def evaluation(
     found = evaluate(asked, reference.catalogue_of(settings), reference.references(settings).normalise)
     if html is not None:
         html.write_text(page(found), "utf-8")
-    click.echo(orjson.dumps(as_json(found)) if as_object else _table(found))
+    if sample is not None:
+        sample.write_text(sampling.written(sampling.draw(found, seed)), "utf-8")
+    if as_object:
+        click.echo(orjson.dumps({**as_json(found), **({"read": _read_json(found, said)} if said else {})}))
+    else:
+        click.echo("\n".join((_table(found), *_read_lines(found, said))))
 
 
 @correlate.command("learn")
@@ -159,6 +169,8 @@ def learning(
     """
     settings = settings_of(context)
     catalogue = reference.catalogue_of(settings)
+    if not calls.pairs:
+        raise click.UsageError("--pairs: nothing to learn from without them")
     before = [milliseconds(one, "until") for one in _each(until, len(calls.files), "until", "incidents")]
     told = read(calls.files, processor(INTAKE, reference.references(settings).normalise))
     start = looking(yaml.safe_load(base.read_text("utf-8") if base else match_weights.built_in_text()), calls.reach)
@@ -176,6 +188,34 @@ def learning(
 def _pairs(file: Path, columns: str) -> list[tuple[str, str]]:
     first, _, second = columns.partition(",")
     return pairs(file, (first.strip(), second.strip()))
+
+
+def _read_json(found: Evaluation, said: dict[str, sampling.Reading]) -> dict[str, object]:
+    return {
+        kind: {
+            "read": one.read,
+            "unsure": one.unsure,
+            "false": {"value": one.false.value, "low": one.false.low, "high": one.false.high},
+            "false_per_1000_calls": round(_unconfirmed(found, kind) * one.false.value, 2),
+        }
+        for kind, one in said.items()
+    }
+
+
+def _read_lines(found: Evaluation, said: dict[str, sampling.Reading]) -> list[str]:
+    return [
+        f"{kind}: {one.read} read, {one.false.value:.0%} of them two matters ({one.false.low:.0%} to"
+        f" {one.false.high:.0%}): {_unconfirmed(found, kind) * one.false.value:.1f} truly false per 1,000 calls,"
+        f" {_unconfirmed(found, kind):.1f} by labels"
+        for kind, one in said.items()
+        if one.read
+    ]
+
+
+def _unconfirmed(found: Evaluation, kind: str) -> float:
+    """Decisions of this kind that no label confirms, per 1,000 calls."""
+    stage = found.automatic if kind == LINKED else found.suggested
+    return 1000 * (stage.calls - stage.right) / max(1, found.calls)
 
 
 def _table(found: Evaluation) -> str:

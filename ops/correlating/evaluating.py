@@ -59,7 +59,9 @@ class Speed:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that came of it. `judged` and `decisions` are of the part after the split."""
+    """Everything that came of it. `judged` and `decisions` are of the part after the split; `made` are the decisions
+    with the threshold as it is.
+    """
 
     calls: int
     refused: int
@@ -77,6 +79,7 @@ class Evaluation:
     version: str
     judged: Sequence[Judged]
     decisions: Sequence[Decision]
+    made: Sequence[Decision]
     heard: Mapping[str, Heard]
     truth: Truth
 
@@ -119,6 +122,7 @@ def evaluate(asked: Asked, catalogue: Catalogue, places: NormaliseReference) -> 
         version=real.weights.version,
         judged=judged,
         decisions=[one for one in listening.decisions if later(one.at_ms)],
+        made=decisions,
         heard={one.key: one for one in told.heard},
         truth=truth,
     )
