@@ -1,6 +1,8 @@
 """`sztab correlate`: how good the linking is, measured on what real dispatchers decided; and better weights."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,10 +12,11 @@ import yaml
 
 from connectors.file.mapping import Mapping, load
 from ops import reference
-from ops.correlating import measuring
+from ops.correlating import measuring, sampling
 from ops.correlating.evaluating import Asked, Evaluation, as_json, evaluate
-from ops.correlating.learning import examples, learn, thresholds
+from ops.correlating.learning import KEEPABLE, examples, learn, looking, written
 from ops.correlating.page import page
+from ops.correlating.playing import LINKED
 from ops.correlating.records import INTAKE, read
 from ops.correlating.truth import Reach, pairs, truth_of
 from ops.invocation import settings_of
@@ -23,11 +26,22 @@ from streams import match_weights
 from streams.normalise import processor
 
 HEAD: Final = """\
-# Weights of correlation, learnt by `sztab correlate learn`: {count} pairs of calls within reach before {until},
-# {joined} of them joined by dispatchers. In bits; what each part means stands in `streams/weights/first.yaml`.
+# Weights of correlation, learnt by `sztab correlate learn`: {count} pairs of calls within reach, {joined} of them
+# joined by dispatchers, before {until}.
+# In bits; what each part means stands in `streams/weights/built_in.yaml`.
 """
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
+BOTH: Final = "Both columns of a pair: one for each --pairs."
 NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Which calls, what dispatchers made of them, and how far apart partners are looked for."""
+
+    files: list[tuple[Path, Mapping]]
+    pairs: list[tuple[str, str]]
+    reach: Reach
 
 
 @click.group()
@@ -36,21 +50,45 @@ def correlate() -> None:
 
 
 def _calls(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that name calls and what dispatchers made of them."""
+    """The options that name calls and what dispatchers made of them; the command gets them as `calls`."""
     reach = click.FloatRange(min=0, min_open=True)
     options = (
         click.option("--incidents", "files", type=FILE, multiple=True, required=True, help="Calls (repeatable)."),
         click.option("--mapping", "mappings", multiple=True, required=True, help="What each file's columns mean."),
-        click.option("--pairs", "pairs_file", type=FILE, required=True, help="CSV of pairs that dispatchers joined."),
-        click.option(
-            "--columns", default="survivor_id,duplicate_id", show_default=True, help="Both columns of a pair."
-        ),
+        click.option("--pairs", type=FILE, multiple=True, help="CSV of pairs that dispatchers joined (repeatable)."),
+        click.option("--columns", multiple=True, default=("survivor_id,duplicate_id",), show_default=True, help=BOTH),
         click.option("--metres", type=reach, default=5_000.0, show_default=True, help="How far off partners are."),
         click.option("--minutes", type=reach, default=60.0, show_default=True, help="How much earlier partners are."),
     )
+
+    @wraps(command)
+    def told(
+        *arguments: Any,
+        files: tuple[Path, ...],
+        mappings: tuple[str, ...],
+        pairs: tuple[Path, ...],
+        columns: tuple[str, ...],
+        metres: float,
+        minutes: float,
+        **others: Any,
+    ) -> Any:
+        if len(files) != len(mappings):
+            raise click.UsageError("as many --mapping as --incidents")
+        read = [_pairs(*one) for one in zip(pairs, _each(columns, len(pairs), "columns", "pairs"), strict=True)]
+        named = list(zip(files, map(load, mappings), strict=True))
+        calls = Calls(named, [pair for some in read for pair in some], Reach(metres, minutes))
+        return command(*arguments, calls=calls, **others)
+
     for option in reversed(options):
-        command = option(command)
-    return command
+        told = option(told)
+    return told
+
+
+def _each(told: tuple[str, ...], count: int, option: str, of: str) -> tuple[str, ...]:
+    """One value for each; a single one stands for all."""
+    if len(told) not in {1, count}:
+        raise click.UsageError(f"as many --{option} as --{of}, or one")
+    return told if len(told) == count else told * count
 
 
 @correlate.command("evaluate")
@@ -61,23 +99,22 @@ def _calls(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--resamples", type=click.IntRange(min=0), default=measuring.RESAMPLES, show_default=True)
 @click.option("--json", "as_object", is_flag=True, help="One JSON object, for programs.")
 @click.option("--html", type=NEW_FILE, help="Write curves, worst misses and worst links here.")
+@click.option("--sample", type=NEW_FILE, help="Write 50 links and 50 suggestions that no label confirms, to be read.")
+@click.option("--judged", type=FILE, help="Such a sample with yes or no in its column `same`: the true false links.")
 @click.pass_context
 def evaluation(
     context: click.Context,
     /,
     *,
-    files: tuple[Path, ...],
-    mappings: tuple[str, ...],
-    pairs_file: Path,
-    columns: str,
-    metres: float,
-    minutes: float,
+    calls: Calls,
     weights: Path | None,
     split: str | None,
     seed: int,
     resamples: int,
     as_object: bool,
     html: Path | None,
+    sample: Path | None,
+    judged: Path | None,
 ) -> None:
     """Play real calls through the real step and hold its decisions against those of dispatchers.
 
@@ -85,26 +122,32 @@ def evaluation(
     cluster; --metres and --minutes say which partners are looked for at all. Links that labels do not confirm are
     counted as false: an upper bound, for labels are a lower one.
     """
-    settings = settings_of(context)
+    settings, said = settings_of(context), sampling.read(judged) if judged else {}
     asked = Asked(
-        files=_files(files, mappings),
-        pairs=_pairs(pairs_file, columns),
+        files=calls.files,
+        pairs=calls.pairs,
         weights=weights.read_text("utf-8") if weights else None,
         split_ms=milliseconds(split, "split") if split else None,
-        reach=Reach(metres, minutes),
+        reach=calls.reach,
         seed=seed,
         resamples=resamples,
     )
     found = evaluate(asked, reference.catalogue_of(settings), reference.references(settings).normalise)
     if html is not None:
         html.write_text(page(found), "utf-8")
-    click.echo(orjson.dumps(as_json(found)) if as_object else _table(found))
+    if sample is not None:
+        sample.write_text(sampling.written(sampling.draw(found, seed)), "utf-8")
+    if as_object:
+        click.echo(orjson.dumps({**as_json(found), **({"read": _read_json(found, said)} if said else {})}))
+    else:
+        click.echo("\n".join((_table(found), *_read_lines(found, said))))
 
 
 @correlate.command("learn")
 @_calls
-@click.option("--until", required=True, help="Learn from calls before this time alone (ISO 8601).")
+@click.option("--until", multiple=True, required=True, help="Learn from earlier calls alone (ISO 8601): one per file.")
 @click.option("--base", type=FILE, help="Weights whose other numbers are kept; the built-in ones by default.")
+@click.option("--keep", type=click.Choice(KEEPABLE), multiple=True, help="Fit this part, but write the base's.")
 @click.option("--name", required=True, help="Name of the new weights.")
 @click.option("--out", type=NEW_FILE, required=True, help="Where to write them.")
 @click.pass_context
@@ -112,47 +155,67 @@ def learning(
     context: click.Context,
     /,
     *,
-    files: tuple[Path, ...],
-    mappings: tuple[str, ...],
-    pairs_file: Path,
-    columns: str,
-    metres: float,
-    minutes: float,
-    until: str,
+    calls: Calls,
+    until: tuple[str, ...],
     base: Path | None,
+    keep: tuple[str, ...],
     name: str,
     out: Path,
 ) -> None:
     """Fit weights to what dispatchers joined before a time, and write them as a file that a person can read.
 
-    Thresholds, shared ids and careful kinds stay as the base has them: judge the result (`evaluate --weights`) on what
-    came later before it is used.
+    Several files are learnt from together. Costs, shared ids and careful kinds stay as the base has them: judge the
+    result (`evaluate --weights`) on what came later before it is used.
     """
-    settings, reach = settings_of(context), Reach(metres, minutes)
+    settings = settings_of(context)
     catalogue = reference.catalogue_of(settings)
-    told = read(_files(files, mappings), processor(INTAKE, reference.references(settings).normalise))
-    truth = truth_of(_pairs(pairs_file, columns))
-    start = thresholds(yaml.safe_load(base.read_text("utf-8") if base else match_weights.built_in_text()), reach)
+    if not calls.pairs:
+        raise click.UsageError("--pairs: nothing to learn from without them")
+    before = [milliseconds(one, "until") for one in _each(until, len(calls.files), "until", "incidents")]
+    told = read(calls.files, processor(INTAKE, reference.references(settings).normalise))
+    start = looking(yaml.safe_load(base.read_text("utf-8") if base else match_weights.built_in_text()), calls.reach)
     weights = match_weights.load(yaml.safe_dump(start), catalogue, name)
-    found = examples(told.heard, truth, reach, weights, milliseconds(until, "until"))
+    found = examples(told.heard, truth_of(calls.pairs), calls.reach, weights, before)
     joined = sum(one.joined for one in found)
     if not joined or joined == len(found):
         raise Misconfigured(Code.CONFIGURATION_INVALID, f"{len(found)} pairs, {joined} joined: nothing to learn from")
-    text = yaml.safe_dump(learn(found, start, catalogue, name), sort_keys=False)
+    text = written(learn(found, start, catalogue, name, keep))
     match_weights.load(text, catalogue, name)
-    out.write_text(HEAD.format(count=len(found), joined=joined, until=until) + text, "utf-8")
+    out.write_text(HEAD.format(count=len(found), joined=joined, until=", ".join(until)) + text, "utf-8")
     click.echo(f"{out}: learnt from {len(found)} pairs of calls, {joined} of them joined")
-
-
-def _files(files: Sequence[Path], mappings: Sequence[str]) -> list[tuple[Path, Mapping]]:
-    if len(files) != len(mappings):
-        raise click.UsageError("as many --mapping as --incidents")
-    return list(zip(files, map(load, mappings), strict=True))
 
 
 def _pairs(file: Path, columns: str) -> list[tuple[str, str]]:
     first, _, second = columns.partition(",")
     return pairs(file, (first.strip(), second.strip()))
+
+
+def _read_json(found: Evaluation, said: dict[str, sampling.Reading]) -> dict[str, object]:
+    return {
+        kind: {
+            "read": one.read,
+            "unsure": one.unsure,
+            "false": {"value": one.false.value, "low": one.false.low, "high": one.false.high},
+            "false_per_1000_calls": round(_unconfirmed(found, kind) * one.false.value, 2),
+        }
+        for kind, one in said.items()
+    }
+
+
+def _read_lines(found: Evaluation, said: dict[str, sampling.Reading]) -> list[str]:
+    return [
+        f"{kind}: {one.read} read, {one.false.value:.0%} of them two matters ({one.false.low:.0%} to"
+        f" {one.false.high:.0%}): {_unconfirmed(found, kind) * one.false.value:.1f} truly false per 1,000 calls,"
+        f" {_unconfirmed(found, kind):.1f} by labels"
+        for kind, one in said.items()
+        if one.read
+    ]
+
+
+def _unconfirmed(found: Evaluation, kind: str) -> float:
+    """Decisions of this kind that no label confirms, per 1,000 calls."""
+    stage = found.automatic if kind == LINKED else found.suggested
+    return 1000 * (stage.calls - stage.right) / max(1, found.calls)
 
 
 def _table(found: Evaluation) -> str:

@@ -57,7 +57,8 @@ class Evidence(Message):
     feature: Annotated[
         str,
         about(
-            "Name: distance, time-gap, category-pair, text, shared-id, source-pair.",
+            "Name: prior, distance, time-gap, category-pair, source-pair, direction, shared-id, text, street,"
+            " burst (open incidents around), rivals (others that fit as well).",
             Privacy.PUBLIC,
         ),
     ]

@@ -5,9 +5,8 @@ out without being looked at. It is written again when an incident moves, changes
 minutes; not with every report.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.report import Mode
 from streams import correlate
@@ -51,18 +50,26 @@ def leave(turn: Turn, incident: Incident) -> Incident:
     return replace(incident, cell="", listed=None)
 
 
-def near(turn: Turn, mode: Mode, sighting: Sighting) -> Iterator[Incident]:
-    """The incidents near the point that are worth a look; none where there is no point.
+class Near(NamedTuple):
+    """The incidents near a point that are worth a look, and how many open ones there are around it in all."""
+
+    incidents: tuple[Incident, ...]
+    open: int
+
+
+def near(turn: Turn, mode: Mode, sighting: Sighting) -> Near:
+    """What is near the point of a report; nothing where there is no point.
 
     The nine cells around a point reach at least `search_m` as far north as 60 degrees.
     """
     if sighting.lat is None or sighting.lon is None:
-        return
+        return Near((), 0)
     x, y = _grid(turn, sighting.lat, sighting.lon)
     cells = (turn.get(_cell(turn, mode, x + dx, y + dy)) for dx, dy in _NEIGHBOURS)
     candidates = [one for cell in cells if cell for one in cell]
-    ids = correlate.worth_a_look(turn.reference.weights, sighting, candidates)
-    yield from (incident for one in ids if (incident := turn.incident(one)) is not None)
+    around = correlate.worth_a_look(turn.reference.weights, sighting, candidates)
+    found = (turn.incident(one) for one in around.ids)
+    return Near(tuple(one for one in found if one is not None), around.open)
 
 
 def _listed(incident: Incident) -> Candidate | None:

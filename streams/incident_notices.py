@@ -62,7 +62,7 @@ def observed(turn: Turn, observation: Observation, trace: Mapping[str, str]) -> 
         street="",
     )
     near = incident_grid.near(turn, Mode.REAL, seen)
-    match = correlate.best(turn.reference.weights, seen, frozenset(), near)
+    match = correlate.best(turn.reference.weights, seen, frozenset(), near.incidents, near.open)
     if match is not None:
         turn.because(Cause(observation.report_id, ("observation", observation.from_unit), headers=trace))
         flags = with_flags(match.incident.summary.flags, (NEAR_BORDER,))

@@ -134,13 +134,14 @@ def _match(turn: Turn, arrival: Arrival) -> correlate.Match | None:
     if arrival.told.report.told.revision is Revision.CANCELLATION:
         return None
     held, shared = arrival.held, arrival.shared
-    candidates = {one.summary.incident_id: one for one in incident_grid.near(turn, held.mode, arrival.seen)}
+    near = incident_grid.near(turn, held.mode, arrival.seen)
+    candidates = {one.summary.incident_id: one for one in near.incidents}
     for key in shared:
         named = turn.get(incident_memory.reference_key(turn, held.mode, key))
         other = incident_memory.found(turn, named[0]) if named is not None else None
         if other is not None and not other.gone_to and not other.summary.dormant:
             candidates[other.summary.incident_id] = other
-    return correlate.best(turn.reference.weights, arrival.seen, frozenset(shared), candidates.values())
+    return correlate.best(turn.reference.weights, arrival.seen, frozenset(shared), candidates.values(), near.open)
 
 
 def _by_reference(turn: Turn, system: str) -> Explanation:

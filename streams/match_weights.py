@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 from streams.categories import Catalogue
 from streams.loading import checked, digest, read_yaml, refused
-from streams.weight_shapes import CategoryWeights, LikenessShape, WeightsShape
+from streams.weight_shapes import CategoryWeights, LikenessShape, SourceShape, WeightsShape
 
-BUILT_IN: Final = "first.yaml"
+BUILT_IN: Final = "built_in.yaml"
 REMEMBERED_PAIRS: Final = 16_384
 SLOT_MS: Final = 300_000
 """How finely the first look at a candidate tells times apart."""
@@ -34,6 +34,13 @@ class Bounds(NamedTuple):
     """The window of the incident's kind."""
     reach_squared: tuple[float, ...]
     """Square of the farthest distance that still gives `least_bits` and so many steps more; beyond the last, none."""
+
+    def reach(self, lacking: float) -> float:
+        """Square of the farthest distance that gives so many bits more than the least; negative: none does."""
+        steps = int(lacking // STEP_BITS)
+        if steps >= len(self.reach_squared):
+            return -1.0
+        return self.reach_squared[steps] if steps > 0 else self.reach_squared[0]
 
 
 class Likeness(NamedTuple):
@@ -61,9 +68,20 @@ class Weights:
     category_bits: Callable[[str, str], float] = field(repr=False)
     spread_m: Callable[[str, str], float] = field(repr=False)
     window_ms: Callable[[str], int] = field(repr=False)
+    source_bits: Callable[[str, str], float] = field(repr=False)
+    source_most: float
     text: Likeness
     street: Likeness
+    suggest_bits: float
+    """From here on a person is asked."""
     _known: dict[tuple[str, str, int], Bounds] = field(default_factory=dict, repr=False, compare=False)
+    _times: dict[int, tuple[float, ...]] = field(default_factory=dict, repr=False, compare=False)
+    _reaches: dict[tuple[float, float], tuple[float, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def auto_bits(self, one: str, other: str) -> float:
+        """From here on the machine links reports of these kinds."""
+        costs = self.shape.costs
+        return math.log2(max(costs.categories.get(kind, costs.false_link) for kind in (one, other)))
 
     def bounds(self, category: str, kind: str, vague: int) -> Bounds:
         """For a report of this category and an incident whose kind is listed as `category/vagueness`.
@@ -81,17 +99,34 @@ class Weights:
 
     def _bounds(self, one: str, other: str, its_vague: int, vague: int) -> Bounds:
         window = self.window_ms(other)
-        slots = range(window // SLOT_MS + 2)
-        times = tuple(self.time_bits(max(slot - 1, 0) * SLOT_MS, window) for slot in slots)
-        radii = (LEAST_SIGMA_M << vague) ** 2 + (LEAST_SIGMA_M << its_vague) ** 2
-        largest = math.sqrt(self.spread_m(one, other) ** 2 / 4 + radii / 2.25)
-        sigmas = [largest * share / 20 for share in range(1, 21)]
+        times = self._times.get(window)
+        if times is None:
+            slots = range(window // SLOT_MS + 2)
+            times = tuple(self.time_bits(max(slot - 1, 0) * SLOT_MS, window) for slot in slots)
+            self._times[window] = times
+        spread, radii = self.spread_m(one, other), (LEAST_SIGMA_M << vague) ** 2 + (LEAST_SIGMA_M << its_vague) ** 2
+        reach = self._reaches.get((spread, radii))
+        if reach is None:
+            reach = self._reaches[spread, radii] = self._reach(spread / 2, math.sqrt(spread**2 / 4 + radii / 2.25))
+        return Bounds(self.category_bits(one, other), times, window, reach)
+
+    def _reach(self, smallest: float, largest: float) -> tuple[float, ...]:
+        """See `Bounds.reach_squared`; the standard deviation lies between these."""
         steps = range(2 * int(self.shape.search_m) // STEP_M + 1)
-        most = [max(self.distance_bits(max(at * STEP_M - GRACE_M, 0), one) for one in sigmas) for at in steps]
-        least = self.least_bits
-        needed = [least + at * STEP_BITS for at in range(int((most[0] - least) / STEP_BITS) + 1)]
-        reach = (max(at for at in steps if most[at] >= bits) * STEP_M for bits in needed)
-        return Bounds(self.category_bits(one, other), times, window, tuple(float(at * at) for at in reach))
+        most = [self._most(max(at * STEP_M - GRACE_M, 0), max(smallest, 1.0), largest) for at in steps]
+        least, reach, at = self.least_bits, [0.0], steps[-1]
+        for step in range(int((most[0] - least) / STEP_BITS) + 1):
+            while most[at] < least + step * STEP_BITS:
+                at -= 1
+            reach[step:] = [float((at * STEP_M) ** 2)]
+        return tuple(reach)
+
+    def _most(self, metres: float, smallest: float, largest: float) -> float:
+        """No standard deviation between these gives so distant a point more bits; a Gaussian is highest at its own."""
+        shape, squared, best = self.shape.distance, metres * metres, metres / math.sqrt(2)
+        near = min(max(best, smallest), largest)
+        far = min(max(best, shape.tail_m, 2 * smallest), max(shape.tail_m, 2 * largest))
+        return self._falling_bits(near**2, far**2, squared)
 
     @property
     def least_bits(self) -> float:
@@ -100,9 +135,11 @@ class Weights:
 
     def distance_bits(self, metres: float, sigma_m: float) -> float:
         """Bits for two points so far apart, where those of one incident differ by `sigma_m` along each axis."""
-        shape, area = self.shape, self.shape.search_m**2
-        near, far = sigma_m**2, max(shape.distance.tail_m, 2 * sigma_m) ** 2
-        squared, tail = metres * metres, shape.distance.tail
+        far = max(self.shape.distance.tail_m, 2 * sigma_m)
+        return self._falling_bits(sigma_m**2, far**2, metres * metres)
+
+    def _falling_bits(self, near: float, far: float, squared: float) -> float:
+        shape, area, tail = self.shape, self.shape.search_m**2, self.shape.distance.tail
         ratio = (1 - tail) * _falling(area, near, squared) + tail * _falling(area, far, squared)
         bits = max(math.log2(ratio), shape.least_bits) if ratio > 0 else shape.least_bits
         return shape.distance.scale * bits
@@ -137,11 +174,12 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
     shape = checked(WeightsShape, data, where)
     known = set(catalogue.categories) | {one.group for one in catalogue.categories.values()}
     named = {part for pair in shape.category.pairs for part in pair.split("|")}
-    named |= {*shape.category.neutral_groups, *shape.careful.categories}
+    named |= {*shape.category.neutral_groups, *shape.careful.categories, *shape.costs.categories}
     mistakes = [f"{where}: category {one!r} is not in the catalogue" for one in sorted(named - known)]
     mistakes += [f"{where}: category.pairs.{one}: must be two kinds" for one in shape.category.pairs if "|" not in one]
-    if shape.suggest_bits > shape.auto_bits:
-        mistakes.append(f"{where}: suggest_bits must not be above auto_bits")
+    mistakes += [f"{where}: source.pairs.{one}: must be two systems" for one in shape.source.pairs if "|" not in one]
+    if shape.costs.false_suggestion > min((shape.costs.false_link, *shape.costs.categories.values())):
+        mistakes.append(f"{where}: costs.false_suggestion must not be above that of a false link")
     if mistakes:
         raise refused(mistakes)
     return Weights(
@@ -150,8 +188,11 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
         category_bits=_category_bits(shape.category, catalogue),
         spread_m=_spread(catalogue),
         window_ms=lambda code: catalogue.category(code).window_ms,
+        source_bits=_source_bits(shape.source),
+        source_most=max(shape.source.same, shape.source.different, *shape.source.pairs.values()),
         text=_likeness(shape.text),
         street=_likeness(shape.street),
+        suggest_bits=math.log2(shape.costs.false_suggestion),
     )
 
 
@@ -191,6 +232,16 @@ def _category_bits(shape: CategoryWeights, catalogue: Catalogue) -> Callable[[st
         if a.group == b.group:
             return shape.same_group
         return caps.get(frozenset((a.cap, b.cap)), shape.different)
+
+    return bits
+
+
+def _source_bits(shape: SourceShape) -> Callable[[str, str], float]:
+    pairs = {frozenset(pair.split("|")): bits for pair, bits in shape.pairs.items()}
+
+    def bits(one: str, other: str) -> float:
+        found = pairs.get(frozenset((one, other))) if pairs else None
+        return found if found is not None else shape.same if one == other else shape.different
 
     return bits
 

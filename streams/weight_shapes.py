@@ -65,6 +65,8 @@ class SourceShape(Shape):
 
     same: float
     different: float
+    pairs: dict[str, float] = {}
+    """Of two named ones, as `112|psp`, or of one with itself: what an installation has learnt of its own sources."""
 
 
 class DirectionShape(Shape):
@@ -72,6 +74,17 @@ class DirectionShape(Shape):
 
     same: NotNegative = 0.0
     different: Annotated[float, Field(le=0)] = 0.0
+
+
+class CostShape(Shape):
+    """What mistakes cost, a missed link being 1. From these the thresholds follow, for bits are log-odds."""
+
+    false_link: Positive
+    """Two matters made one by the machine, which hides the second."""
+    false_suggestion: Positive
+    """A person looked for nothing."""
+    categories: dict[str, Positive] = {}
+    """`false_link` of reports or incidents of one kind."""
 
 
 class CarefulShape(Shape):
@@ -87,8 +100,9 @@ class WeightsShape(Shape):
     version: Literal[1]
     name: str
     prior_bits: float
-    auto_bits: float
-    suggest_bits: float
+    burst_bits: NotNegative = 0.0
+    """Taken off for each doubling of the open incidents around: in a storm two trees are two trees."""
+    costs: CostShape
     search_m: Positive
     never_beyond_m: Positive
     largest_uncertainty_m: Positive

@@ -11,6 +11,7 @@ from typing import Final
 import click
 import orjson
 
+from ops.bench.correlate import command as correlate
 from ops.bench.journal import command as journal
 from ops.bench.load import UNITS
 from ops.invocation import run
@@ -21,10 +22,11 @@ PEERS: Final = Path(__file__).resolve().parents[3] / "shared" / "peers"
 
 @click.group()
 def bench() -> None:
-    """Measure the journal, the pipeline and the engine."""
+    """Measure the journal, the linking, the pipeline and the engine."""
 
 
 bench.add_command(journal)
+bench.add_command(correlate)
 
 
 UNITS_OPTION: Final = click.option(

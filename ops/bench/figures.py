@@ -6,12 +6,14 @@ from typing import Final
 PERCENTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
 
 
-def percentiles(values_ms: Sequence[float], wanted: Mapping[str, float] = PERCENTILES) -> dict[str, float]:
-    """Nearest-rank percentiles and the maximum, in ms with one decimal; empty for no values."""
-    if not values_ms:
+def percentiles(
+    values: Sequence[float], wanted: Mapping[str, float] = PERCENTILES, digits: int = 1
+) -> dict[str, float]:
+    """Nearest-rank percentiles and the maximum, rounded; empty for no values."""
+    if not values:
         return {}
-    ranked = sorted(values_ms)
-    return {name: round(_at(ranked, share), 1) for name, share in {**wanted, "max": 1.0}.items()}
+    ranked = sorted(values)
+    return {name: round(_at(ranked, share), digits) for name, share in {**wanted, "max": 1.0}.items()}
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:

@@ -1,5 +1,6 @@
 """One evaluation: the matcher and the best rule of thumb on the same calls, judged on the part after the split."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,8 @@ from streams import incident_reference, incidents, match_weights, normalise
 from streams.categories import Catalogue
 from streams.normalise import NormaliseReference
 
-LISTENING_BITS: Final = -40.0
-"""Threshold of suggestion at which every call with a candidate tells its weight, so that the curve is whole."""
+LISTENING_COST: Final = 2.0**-40
+"""Of a false suggestion, at which every call with a candidate tells its weight, so that the curve is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,9 @@ class Speed:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything that came of it. `judged` and `decisions` are of the part after the split."""
+    """Everything that came of it. `judged` and `decisions` are of the part after the split; `made` are the decisions
+    with the threshold as it is.
+    """
 
     calls: int
     refused: int
@@ -76,6 +79,7 @@ class Evaluation:
     version: str
     judged: Sequence[Judged]
     decisions: Sequence[Decision]
+    made: Sequence[Decision]
     heard: Mapping[str, Heard]
     truth: Truth
 
@@ -95,7 +99,6 @@ def evaluate(asked: Asked, catalogue: Catalogue, places: NormaliseReference) -> 
     rules, rule_shares = _rules(told.heard, truth, partners, asked, later)
     suggested = [one for one in decisions if one.what == SUGGESTED]
     right = sum(_right(one, truth) for one in suggested)
-    shape = real.weights.shape
     return Evaluation(
         calls=len(judged),
         refused=told.refused,
@@ -104,9 +107,13 @@ def evaluate(asked: Asked, catalogue: Catalogue, places: NormaliseReference) -> 
         rule_shares=rule_shares,
         rules=rules,
         automatic=_threshold(
-            shape.auto_bits, [one for one in decisions if one.what == LINKED], truth, partners, judged
+            math.log2(real.weights.shape.costs.false_link),
+            [one for one in decisions if one.what == LINKED],
+            truth,
+            partners,
+            judged,
         ),
-        suggested=_threshold(shape.suggest_bits, suggested, truth, partners, judged),
+        suggested=_threshold(real.weights.suggest_bits, suggested, truth, partners, judged),
         suggestions_per_hour=len(suggested) / measuring.hours_of(judged),
         suggestions_right=measuring.wilson(right, len(suggested)),
         b_cubed=_b_cubed(played, truth, {one.key for one in decisions}),
@@ -115,14 +122,18 @@ def evaluate(asked: Asked, catalogue: Catalogue, places: NormaliseReference) -> 
         version=real.weights.version,
         judged=judged,
         decisions=[one for one in listening.decisions if later(one.at_ms)],
+        made=decisions,
         heard={one.key: one for one in told.heard},
         truth=truth,
     )
 
 
 def _listening(text: str) -> str:
-    """The same weights with a threshold of suggestion at which every candidate is told. What is linked stays so."""
-    return yaml.safe_dump({**yaml.safe_load(text), "suggest_bits": LISTENING_BITS}, sort_keys=False)
+    """The same weights with a threshold of suggestion at which every candidate is told. What is linked stays so, but
+    where many weak rivals come together.
+    """
+    told = yaml.safe_load(text)
+    return yaml.safe_dump({**told, "costs": {**told["costs"], "false_suggestion": LISTENING_COST}}, sort_keys=False)
 
 
 def _later(split_ms: int | None) -> Callable[[int], bool]:

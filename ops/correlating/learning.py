@@ -7,31 +7,34 @@ less alike never counts more.
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import yaml
-from rapidfuzz import fuzz
 
-from ops.correlating.fitting import Matrix, fit
+from ops.correlating.fitting import NATS, Matrix, fit
 from ops.correlating.records import Heard
 from ops.correlating.truth import Reach, Truth, earlier
-from streams import correlate, match_weights
+from streams import correlate, likeness, match_weights
 from streams.categories import Catalogue
 from streams.incident_state import Sighting
 from streams.incident_summary import gist, sighting
 from streams.match_weights import Weights
 
-KNOTS: Final = (0.0, 30.0, 50.0, 70.0, 90.0, 100.0)
+KNOTS: Final = (0.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 """Percent of likeness between which the bits run straight."""
 SHRINK: Final = 8.0
 """As many imagined examples with the odds of the group stand beside the counts of a pair of codes."""
 LEAST_COUNT: Final = 20
-"""Pairs of kinds with fewer examples are not written down: the group speaks for them."""
+"""Pairs of kinds or of sources with fewer examples are not written down: something wider speaks for them."""
 MOST_BITS: Final = 6.0
+KEEPABLE: Final = ("text", "source")
+"""Parts that can be fitted beside the others and yet be written as the base has them: of a feed's own wording and of
+its neighbours, which say nothing of other places.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,14 @@ class Example:
     later: Sighting
     earlier: Sighting
     metres: float
+    crowd: int
+    """How many earlier calls were within reach of the later one, this one among them."""
     joined: bool
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """Who told them."""
+        return frozenset((self.later.system, self.earlier.system))
 
 
 @dataclass(slots=True)
@@ -60,35 +70,57 @@ class Kinds:
         return max(-MOST_BITS, min(MOST_BITS, math.log2(ratio)))
 
 
-def examples(heard: Sequence[Heard], truth: Truth, reach: Reach, weights: Weights, until_ms: float) -> list[Example]:
-    """Every pair within reach whose later call came before `until_ms`."""
+def examples(
+    heard: Sequence[Heard], truth: Truth, reach: Reach, weights: Weights, until_ms: Sequence[float]
+) -> list[Example]:
+    """Every pair within reach whose later call came before `until_ms` of its file."""
     seen = {one.key: sighting(gist(one.told), weights.shape) for one in heard}
     return [
-        Example(seen[one.key], seen[other.key], metres, truth.cluster(one.key) == truth.cluster(other.key))
+        Example(seen[one.key], seen[other.key], metres, len(others), truth.cluster(one.key) == truth.cluster(other.key))
         for one, others in earlier(heard, reach)
-        if one.at_ms < until_ms
+        if one.at_ms < until_ms[one.file]
         for metres, other in others
     ]
 
 
-def learn(told: Sequence[Example], base: Mapping[str, Any], catalogue: Catalogue, name: str) -> dict[str, Any]:
+def learn(
+    told: Sequence[Example], base: Mapping[str, Any], catalogue: Catalogue, name: str, keep: Collection[str] = ()
+) -> dict[str, Any]:
     """The weights file as an object: the base with everything that can be learnt from the examples.
 
-    What they do not show (shared ids, careful kinds, thresholds) stays as the base has it.
+    What they do not show (shared ids, careful kinds, costs, neutral groups) stays as the base has it, and so do the
+    parts in `keep` (see `KEEPABLE`).
     """
-    kinds = _kinds(told, catalogue)
-    plain: dict[str, Any] = {**base, "category": kinds, "distance": {**base["distance"], "scale": 1.0}}
-    plain["time"] = {**base["time"], "scale": 1.0}
+    kinds = _kinds(told, catalogue, frozenset(base["category"]["neutral_groups"]))
+    plain: dict[str, Any] = {**base, "name": name, "category": {**base["category"], **kinds}}
+    plain |= {part: {**base[part], "scale": 1.0} for part in ("distance", "time")}
     weights = match_weights.load(yaml.safe_dump(plain), catalogue, name)
-    columns = [_column(one, weights) for one in told]
-    found = fit(np.array(columns), np.array([one.joined for one in told]), _floors())
-    return {**plain, "name": name, **_written(found, plain)}
+    sources = _frequent(Counter(one.sources for one in told))
+    # The prior speaks of the most frequent pair of sources, the others are told apart from it.
+    columns = [[*_column(one, weights), *(float(one.sources == pair) for pair in sources[1:])] for one in told]
+    floors = np.concatenate([_floors(), np.full(len(sources[1:]), -np.inf)])
+    found = fit(np.array(columns), np.array([one.joined for one in told]), floors)
+    fitted = _fitted(found, plain, sources, base["category"])
+    return {**plain, **{part: one for part, one in fitted.items() if part not in keep}}
 
 
-def _kinds(told: Sequence[Example], catalogue: Catalogue) -> dict[str, Any]:
+def _frequent(counts: Counter[frozenset[str]]) -> list[frozenset[str]]:
+    """Those with enough examples, the most frequent first."""
+    return sorted(
+        (pair for pair, count in counts.items() if count >= LEAST_COUNT), key=lambda one: (-counts[one], _name(one))
+    )
+
+
+def _name(pair: frozenset[str]) -> str:
+    return "|".join(sorted(pair) * (3 - len(pair)))
+
+
+def _kinds(told: Sequence[Example], catalogue: Catalogue, neutral: frozenset[str]) -> dict[str, Any]:
     codes, groups, same = Kinds(), Kinds(), Kinds()
     for one in told:
         a, b = catalogue.category(one.later.category), catalogue.category(one.earlier.category)
+        if {a.group, b.group} & neutral:
+            continue
         alike = "same" if a.code == b.code else "group" if a.group == b.group else "different"
         for kinds, pair in (
             (codes, frozenset((a.code, b.code))),
@@ -98,29 +130,24 @@ def _kinds(told: Sequence[Example], catalogue: Catalogue) -> dict[str, Any]:
             (kinds.joined if one.joined else kinds.apart)[pair] += 1
     alike_bits = {word: same.bits(frozenset((word,)), 0.0) for word in ("same", "group", "different")}
     group_of = {code: one.group for code, one in catalogue.categories.items()}
-    written = _pairs(groups, lambda pair: alike_bits["group" if len(pair) == 1 else "different"])
-    by_group = {frozenset(pair.split("|")): bits for pair, bits in written.items()}
+    by_group = _bits(groups, lambda pair: alike_bits["group" if len(pair) == 1 else "different"])
 
     def instead(pair: frozenset[str]) -> float:
         between = frozenset(group_of.get(code, code) for code in pair)
         return by_group.get(between, alike_bits["same" if len(pair) == 1 else "different"])
 
+    pairs = {**by_group, **_bits(codes, instead)}
     return {
         "same": round(alike_bits["same"], 2),
         "same_group": round(alike_bits["group"], 2),
         "different": round(alike_bits["different"], 2),
-        "neutral_groups": [],
-        "pairs": {**written, **_pairs(codes, instead)},
+        "pairs": {_name(pair): round(pairs[pair], 2) for pair in sorted(pairs, key=_name)},
         "cap": {},
     }
 
 
-def _pairs(kinds: Kinds, instead: Callable[[frozenset[str]], float]) -> dict[str, float]:
-    both = kinds.joined + kinds.apart
-    names = sorted("|".join(sorted(pair) * (3 - len(pair))) for pair, count in both.items() if count >= LEAST_COUNT)
-    return {
-        name: round(kinds.bits(frozenset(name.split("|")), instead(frozenset(name.split("|")))), 2) for name in names
-    }
+def _bits(kinds: Kinds, instead: Callable[[frozenset[str]], float]) -> dict[frozenset[str], float]:
+    return {pair: kinds.bits(pair, instead(pair)) for pair in _frequent(kinds.joined + kinds.apart)}
 
 
 def _column(one: Example, weights: Weights) -> list[float]:
@@ -131,7 +158,7 @@ def _column(one: Example, weights: Weights) -> list[float]:
         weights.distance_bits(one.metres, sigma),
         weights.time_bits(gap, weights.window_ms(before.category)),
         weights.category_bits(later.category, before.category),
-        float(later.system != before.system),
+        -math.log2(one.crowd),
         float(bool(later.direction) and later.direction == before.direction),
         -float(bool(later.direction and before.direction) and later.direction != before.direction),
         *_ramps(later.street, before.street),
@@ -141,49 +168,77 @@ def _column(one: Example, weights: Weights) -> list[float]:
 
 def _ramps(one: str, other: str) -> list[float]:
     """Whether both tell it, and how much of the way between two knots the likeness has come, for each two."""
-    if not one or not other:
+    percent = likeness.percent(one, other)
+    if percent is None:
         return [0.0] * len(KNOTS)
-    percent = fuzz.token_set_ratio(one, other)
     ways = (max(0.0, min(1.0, (percent - a) / (b - a))) for a, b in pairwise(KNOTS))
     return [-1.0, *ways]
 
 
 def _floors() -> Matrix:
-    """All but the source and the beginning of each ramp may only count in one direction."""
+    """All but the beginning of each ramp may only count in one direction."""
     ramps = [-np.inf, *[0.0] * (len(KNOTS) - 1)]
-    return np.array([0.0, 0.0, 0.0, -np.inf, 0.0, 0.0, *ramps, *ramps])
+    return np.array([NATS, *[0.0] * 5, *ramps, *ramps])
 
 
-def _written(found: Matrix, plain: Mapping[str, Any]) -> dict[str, Any]:
-    """The fitted numbers where the file has them."""
-    prior, distance, time, kinds, source, same, different, *rest = (float(one) for one in found)
-    street, text = rest[: len(KNOTS)], rest[len(KNOTS) :]
+def _fitted(
+    found: Matrix, plain: Mapping[str, Any], sources: Sequence[frozenset[str]], before: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fitted numbers where the file has them.
+
+    Kinds that were not seen together keep what `before` says of them, moved until the same kind counts as it was seen
+    to: so both are on one scale, on which nothing known is nothing counted.
+    """
+    prior, distance, time, kinds, burst, same, different, *rest = (float(one) for one in found)
+    street, text, pairs = rest[: len(KNOTS)], rest[len(KNOTS) : 2 * len(KNOTS)], rest[2 * len(KNOTS) :]
     category = plain["category"]
+    moved = kinds * category["same"] - before["same"]
+    pairs_before = {_name(frozenset(pair.split("|"))): round(bits + moved, 2) for pair, bits in before["pairs"].items()}
+    pairs_seen = {pair: round(kinds * bits, 2) for pair, bits in category["pairs"].items()}
     return {
-        "prior_bits": round(prior + source / 2, 2),
+        "prior_bits": round(prior, 2),
+        "burst_bits": round(burst, 2),
         "distance": {**plain["distance"], "scale": round(distance, 3)},
         "time": {**plain["time"], "scale": round(time, 3)},
         "category": {
-            **category,
-            **{name: round(kinds * category[name], 2) for name in ("same", "same_group", "different")},
-            "pairs": {pair: round(kinds * bits, 2) for pair, bits in category["pairs"].items()},
+            **before,
+            **{name: round(before[name] + moved, 2) for name in ("same", "same_group", "different")},
+            "pairs": {**pairs_before, **pairs_seen},
+            "cap": {pair: round(bits + moved, 2) for pair, bits in before["cap"].items()},
         },
-        "source": {"same": round(-source / 2, 2), "different": round(source / 2, 2)},
         "direction": {"same": round(same, 2), "different": round(-different, 2)},
-        "street": {**plain["street"], "points": _points(street)},
-        "text": {**plain["text"], "points": _points(text)},
+        "street": {**plain["street"], "points": _table(street)},
+        "text": {**plain["text"], "points": _table(text)},
+        "source": {
+            **plain["source"],
+            "pairs": {_name(pair): round(bits, 2) for pair, bits in zip(sources, [0.0, *pairs], strict=True)},
+        },
     }
 
 
-def _points(found: Sequence[float]) -> list[list[float]]:
+def _table(found: Sequence[float]) -> list[list[float]]:
     """The table: the bits at the first knot, then what each way adds."""
     bits, points = -found[0], []
     for knot, more in zip(KNOTS, [0.0, *found[1:]], strict=True):
         bits += more
-        points.append([knot, round(bits, 2)])
+        points.append([knot, round(bits, 2) + 0.0])
     return points
 
 
-def thresholds(shape: dict[str, Any], reach: Reach) -> dict[str, Any]:
+def written(shape: Mapping[str, Any]) -> str:
+    """The file's text: a line for each number that has a name, a line for each list."""
+    return yaml.dump(shape, Dumper=_Lines, sort_keys=False, width=120, allow_unicode=True)
+
+
+class _Lines(yaml.SafeDumper):
+    """Lists on one line."""
+
+
+_Lines.add_representer(
+    list, lambda dumper, one: dumper.represent_sequence("tag:yaml.org,2002:seq", one, flow_style=True)
+)
+
+
+def looking(shape: dict[str, Any], reach: Reach) -> dict[str, Any]:
     """The same weights that look as far as the examples were drawn from."""
     return {**shape, "search_m": reach.metres, "never_beyond_m": max(shape["never_beyond_m"], reach.metres)}

@@ -24,8 +24,11 @@ NORMALISED: Final = type_name(ReportNormalised)
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """One call as its territory's log has it. `key`: the far side's id; `at_ms`: when it happened."""
+    """One call as its territory's log has it. `key`: the far side's id; `at_ms`: when it happened; `file`: which one of
+    those that were read.
+    """
 
+    file: int
     key: str
     at_ms: int
     told: ReportNormalised
@@ -47,9 +50,9 @@ def read(files: list[tuple[Path, Mapping]], normalise: Processor) -> Read:
     Misconfigured for a file that cannot be read, or whose header lacks a column of its mapping.
     """
     found, memory = Read([]), Memory()
-    for path, mapping in files:
+    for file, (path, mapping) in enumerate(files):
         for number, told in enumerate(_told(path, mapping, found)):
-            one = _normalised(told, mapping, number, normalise, memory)
+            one = _normalised(told, mapping, (file, number), normalise, memory)
             if one is not None:
                 found.heard.append(one)
     found.heard.sort(key=lambda one: (one.at_ms, one.key))
@@ -85,13 +88,16 @@ def _events(row: Row, mapping: Mapping, context: dict[str, str], found: Read) ->
         found.refused += 1
 
 
-def _normalised(told: Told, mapping: Mapping, number: int, normalise: Processor, memory: Memory) -> Heard | None:
+def _normalised(
+    told: Told, mapping: Mapping, row: tuple[int, int], normalise: Processor, memory: Memory
+) -> Heard | None:
     """The record of the log; None for a row that tells no time, which has no place in an order of time."""
     telling = told.payload
     assert isinstance(telling, Telling), "a file tells reports"
     at = telling.event_at or telling.registered_at
     if at is None:
         return None
+    file, number = row
     key = told.far_id or f"{mapping.name}-{number}"
     names = {name: derived_id(name, mapping.name, key) for name in ("report", "thread", "document")}
     report = Report(
@@ -110,4 +116,6 @@ def _normalised(told: Told, mapping: Mapping, number: int, normalise: Processor,
     memory.apply(outcome)
     (logged,) = (one for one in outcome.outputs if one.topic == LOG and attributes(one.headers)["type"] == NORMALISED)
     assert logged.value is not None
-    return Heard(key, at_ms, ReportNormalised.model_validate_json(logged.value), logged.value, tuple(logged.headers))
+    return Heard(
+        file, key, at_ms, ReportNormalised.model_validate_json(logged.value), logged.value, tuple(logged.headers)
+    )

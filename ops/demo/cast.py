@@ -1,6 +1,7 @@
 """The far sides of the demo: dispatch, fire service and crisis centre that really take webhooks, IMGW, alarm panels."""
 
 import asyncio
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -77,6 +78,13 @@ class Cast:
             address = f'url = {quoted(receiver.url)}\nallowed_networks = ["127.0.0.0/8"]'
             tables.append(f'connector = "webhook"\nname = "{name}"\nkeys = [{keys}]\n{address}')
         return tables
+
+    def told(self, recipient: str) -> dict[str, int]:
+        """How many of its messages told what, by the kind of change."""
+        kinds = Counter(
+            kept.body.get("type", "").rpartition(".")[2] for kept in self.receivers[recipient].kept.values()
+        )
+        return dict(sorted(kinds.items()))
 
     def latencies_ms(self, due: dict[str, float]) -> list[float]:
         """For each new report that reached dispatch: from when its message was due to the webhook, in ms."""

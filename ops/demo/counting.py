@@ -11,7 +11,7 @@ from schemas.topics import FACTS
 
 
 async def count_facts(stage: Stage) -> dict[str, Any]:
-    """Incidents opened, reports linked, links suggested."""
+    """Incidents opened, reports linked, links suggested, reports that a person took out of an incident."""
     kinds: Counter[str] = Counter()
     seen: set[str] = set()
     reading = Reading(kafka.cluster(settings.load(stage.config)), (FACTS,))
@@ -25,4 +25,6 @@ async def count_facts(stage: Stage) -> dict[str, Any]:
         "incidents": kinds["IncidentOpened"],
         "reports_linked": kinds["ReportLinked"],
         "suggested": kinds["LinkSuggested"],
+        "confirmed_or_rejected": kinds["SuggestionSettled"],
+        "unlinked": kinds["ReportUnlinked"],
     }

@@ -1,4 +1,6 @@
-"""The scripted officer looks at the page like a person: accepts what is open, settles suggestions, reads updates."""
+"""The scripted officer looks at the page like a person: accepts what is open, settles suggestions, undoes links, reads
+updates.
+"""
 
 import asyncio
 from collections import Counter
@@ -10,17 +12,21 @@ import structlog
 
 LOOK_SECONDS: Final = 1.0
 ACCEPTED_PER_LOOK: Final = 3
+ACCEPTED_PER_UNDONE: Final = 10
+"""After so many accepted incidents, each time, a link of the machine is undone."""
 HANDS: Final = {"X-Sztab-Page": "1"}
+Incident = dict[str, Any]
+"""An incident as the page has it, with its reports."""
 
 log = structlog.get_logger()
 
 
-def decide(incidents: list[dict[str, Any]], asked: set[str]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def decide(incidents: list[Incident], asked: set[str]) -> list[tuple[Incident, dict[str, Any]]]:
     """What the officer does about what is on the page: (incident, command) pairs, urgent and old ones first. Pure.
 
     `asked` holds what was already asked; every second suggestion is another incident.
     """
-    chosen: list[tuple[dict[str, Any], dict[str, Any]]] = []
+    chosen: list[tuple[Incident, dict[str, Any]]] = []
     waiting = sorted(incidents, key=lambda i: (i["urgency"] != "urgent", i["opened_at"]))
     for incident in [one for one in waiting if one["state"] == "open" and f"accept {one['id']}" not in asked]:
         if len(chosen) >= ACCEPTED_PER_LOOK:
@@ -37,14 +43,61 @@ def decide(incidents: list[dict[str, Any]], asked: set[str]) -> list[tuple[dict[
     unread = next((one for one in waiting if one["unread"] and f"read {one['id']} {one['version']}" not in asked), None)
     if unread:
         chosen.append((unread, {"verb": "read"}))
-    return chosen
+    return chosen + _taken_out(waiting, asked) + _followed(waiting, asked)
 
 
-def name_of(incident: dict[str, Any], command: dict[str, Any]) -> str:
-    """What is remembered as asked."""
-    if command["verb"] in ("confirm", "reject"):
-        return f"settle {incident['id']} {command['target_id']}"
-    return f"accept {incident['id']}" if command["verb"] == "accept" else f"read {incident['id']} {incident['version']}"
+def _taken_out(incidents: list[Incident], asked: set[str]) -> list[tuple[Incident, dict[str, Any]]]:
+    """Now and then a report that the machine linked is another matter: it is taken out of its incident."""
+    count = {verb: sum(1 for name in asked if name.startswith(f"{verb} ")) for verb in ("accept", "unlink")}
+    if count["accept"] < ACCEPTED_PER_UNDONE * (count["unlink"] + 1):
+        return []
+    for incident in incidents:
+        machine = _by_machine(incident)
+        if (
+            incident["state"] == "accepted"
+            and len(machine) > 1
+            and not any(f"unlink {one}" in asked for one in machine)
+        ):
+            return [(incident, {"verb": "unlink", "report_id": machine[0], "reason": "inne zdarzenie obok"})]
+    return []
+
+
+def _followed(incidents: list[Incident], asked: set[str]) -> list[tuple[Incident, dict[str, Any]]]:
+    """What was taken out has an incident of its own by now: the next report of its neighbours goes there too, so that
+    one incident is split into two.
+    """
+    alone = [(one, one["report_list"][0]["id"]) for one in incidents if len(one.get("report_list", ())) == 1]
+    split = [
+        (one, report) for one, report in alone if f"unlink {report}" in asked and f"follow {one['id']}" not in asked
+    ]
+    for new, report in split:
+        before = next((name.split(" ")[2] for name in asked if name.startswith(f"out {report} ")), "")
+        for incident in incidents:
+            machine = [one for one in _by_machine(incident) if one != report]
+            if incident["id"] == before and len(incident["report_list"]) > 1 and machine:
+                why = "należy do wydzielonego"
+                return [(incident, {"verb": "link", "report_id": machine[0], "target_id": new["id"], "reason": why})]
+    return []
+
+
+def _by_machine(incident: Incident) -> list[str]:
+    """Ids of the reports that the machine linked, the newest first."""
+    linked = [one for one in incident.get("report_list", ()) if (one.get("why") or {}).get("rule") == "weights"]
+    return [one["id"] for one in reversed(linked)]
+
+
+def names_of(incident: Incident, command: dict[str, Any]) -> list[str]:
+    """What is remembered as asked; the first one names the command."""
+    match command["verb"]:
+        case "confirm" | "reject":
+            return [f"settle {incident['id']} {command['target_id']}"]
+        case "unlink":
+            return [f"unlink {command['report_id']}", f"out {command['report_id']} {incident['id']}"]
+        case "link":
+            return [f"link {command['report_id']} {command['target_id']}", f"follow {command['target_id']}"]
+        case "read":
+            return [f"read {incident['id']} {incident['version']}"]
+    return [f"{command['verb']} {incident['id']}"]
 
 
 @dataclass(slots=True)
@@ -73,9 +126,9 @@ class Officer:
         async with self.session.get(f"{self.console}/api/incidents", timeout=limit) as answer:
             incidents = (await answer.json())["incidents"]
         for incident, command in decide(incidents, self._asked):
-            name = name_of(incident, command)
-            self._asked.add(name)
-            body = {**command, "unit": incident["unit"], "idempotency_key": name}
+            names = names_of(incident, command)
+            self._asked.update(names)
+            body = {**command, "unit": incident["unit"], "idempotency_key": names[0]}
             address = f"{self.console}/api/incidents/{incident['id']}/commands"
             async with self.session.post(address, json=body, headers=HANDS, timeout=limit) as answer:
                 said = await answer.json(content_type=None)

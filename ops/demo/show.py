@@ -95,6 +95,7 @@ class Show:
             "balanced": ledger.get("balanced") if status == 0 else ledger.get("balanced", None),
             "accepted_by_command": officer.done["accept"],
             "recipients": {name: len(one.kept) for name, one in self.cast.receivers.items()},
+            "dispatch_told": self.cast.told("dispatch"),
             "answers": dict(sorted(player.answers.answered.items())),
             "officer": dict(sorted(officer.done.items())),
             "latency_ms": percentiles(self.cast.latencies_ms(player.answers.due), SHOWN),

@@ -6,12 +6,12 @@ import pytest
 from playwright.async_api import expect
 
 from schemas.feed import Alarm, AlarmClass, FeedState, FeedStatus
-from schemas.incident import Evidence, Explanation, IncidentState, Suggestion
+from schemas.incident import Evidence, Explanation, IncidentState, ReportLinked, Suggestion
 from schemas.notice import Notice
 from schemas.report import Urgency
 from tests.browser.conftest import Post
-from tests.ops.test_console_board import summary
-from tests.schemas.samples import AT
+from tests.ops.test_console_board import fact, summary
+from tests.schemas.samples import AT, normalised
 
 pytestmark = pytest.mark.browser
 
@@ -76,10 +76,75 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
     post.apply(summary("i-1", 2, suggestions=(Suggestion(target_id="i-2", report_id="r-1", explanation=why),)))
     page = post.page
     await page.click('tr[data-id="i-1"]')
+    await expect(page.locator("#suggestions summary")).to_have_text("Dlaczego pytamy: 180 m od siebie")
+    await page.click("#suggestions summary")
+    await expect(page.locator("#suggestions li li").first).to_be_visible()
     await expect(page.locator("#suggestions")).to_contain_text("odległość: 180 m (+4.1)")
     await page.click("text=To samo zdarzenie")
     await expect(page.locator("#answer")).not_to_be_empty()
     assert post.intake.asked[0][1]["verb"] == "confirm"
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        (
+            "pl",
+            (
+                "180 m od siebie, 3 min odstępu, Kolizja drogowa, inny adres, podobny opis,"
+                " ten sam kierunek jazdy, dwa źródła, pasuje też do innych: 1"
+            ),
+        ),
+        (
+            "en",
+            (
+                "180 m apart, 3 min between them, Traffic collision, another address, told alike,"
+                " the same direction of travel, two sources, others fit too: 1"
+            ),
+        ),
+    ],
+)
+async def test_why_in_one_sentence(post: Post, language: str, sentence: str) -> None:
+    """What a person in a hurry reads; the bits stand below it."""
+    told = (
+        ("prior", "before looking", -6.2),
+        ("distance", "180 m (±60 m)", 6.1),
+        ("time-gap", "3.2 min", 1.9),
+        ("category-pair", "traffic.collision / traffic.collision", 0.4),
+        ("source-pair", "cpr / psp", 1.0),
+        ("direction", "n / n", 0.7),
+        ("text", "likeness of the words", 2.5),
+        ("street", "likeness of the words", -0.2),
+        ("rivals", "1 more fit", -1.0),
+    )
+    evidence = tuple(Evidence(feature=name, value=value, weight_bits=bits) for name, value, bits in told)
+    why = Explanation(rule="weights", weight_bits=5.2, evidence=evidence)
+    post.apply(summary("i-2"))
+    post.apply(summary("i-1", 2, suggestions=(Suggestion(target_id="i-2", report_id="r-1", explanation=why),)))
+    if language == "en":
+        await post.page.click("#language")
+    await post.page.click('tr[data-id="i-1"]')
+    await expect(post.page.locator("#suggestions summary")).to_contain_text(sentence)
+
+
+async def test_a_link_is_undone_with_a_reason(post: Post) -> None:
+    """A report that is another matter is taken out by the officer; the only report of an incident is not."""
+    page, one = post.page, normalised()
+    await page.click('tr[data-id="i-1"]')
+    await expect(page.locator("#reports li")).not_to_have_count(0)
+    await expect(page.get_by_text("Wydziel: inne zdarzenie")).to_have_count(0)
+    second = one.model_copy(update={"report": one.report.model_copy(update={"report_id": "r-2"})})
+    why = Explanation(rule="weights", weight_bits=5.0)
+    linked = fact(ReportLinked(report_id="r-2", explanation=why, report=second), sequence=2)
+    post.apply(linked.model_copy(update={"summary": summary("i-1", 2, reports=2)}))
+    await page.locator("#reports > ul > li").first.get_by_text("Wydziel: inne zdarzenie").click()
+    await page.keyboard.type("druga stłuczka obok")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#answer")).not_to_be_empty()
+    asked = [body for _, body, _ in post.intake.asked]
+    assert [(one["verb"], one["report_id"], one["reason"]) for one in asked] == [
+        ("unlink", "r-2", "druga stłuczka obok")
+    ]
 
 
 async def test_the_desk_form_sends_what_was_typed(post: Post) -> None:

@@ -1,6 +1,5 @@
 """Match weights: monotone where nature is, explained, and careful where a mistake hides a second victim."""
 
-from importlib.resources import files
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from tests.streams.incident_log import Territory, command, incident_of, kinds, p
 
 CATALOGUE = built_in()
 WEIGHTS = match_weights.built_in(CATALOGUE)
-TEXT = (files("streams") / "weights" / "first.yaml").read_text(encoding="utf-8")
+TEXT = match_weights.built_in_text()
 CODES = st.sampled_from(sorted(CATALOGUE.categories))
 
 
@@ -56,14 +55,16 @@ def test_vague_points_say_less():
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("prior_bits: -6.2", "prior_bits: lots", "prior_bits"),
-        ("suggest_bits: -0.5", "suggest_bits: 9", "must not be above"),
+        ("prior_bits: -6.19", "prior_bits: lots", "prior_bits"),
+        ("false_suggestion: 0.7", "false_suggestion: 23", "must not be above"),
+        ("person.missing: 90", "person.mising: 90", "'person.mising'"),
+        ("source:\n", "source:\n  pairs: {psp: 1}\n", "must be two systems"),
         ("traffic.accident|traffic.collision", "traffic.accident|nonsense", "'nonsense' is not in the catalogue"),
         ("[person.missing,", "[person.mising,", "'person.mising'"),
         ("[[0, -1.0], [40", "[[0, 9.0], [40", "more likeness must not count less"),
         ("[100, 4.0]]", "[90, 4.0]]", "from 0 to 100"),
         ("version: 1", "version: 2", "version"),
-        ("name: first", "name: first\nsurprise: 1", "surprise"),
+        ("name: built-in", "name: built-in\nsurprise: 1", "surprise"),
     ],
 )
 def test_mistakes_in_the_file_are_named(old, new, says):
@@ -76,7 +77,7 @@ def test_mistakes_in_the_file_are_named(old, new, says):
 def test_digest_names_the_content():
     """Another number is another version; the same file is the same."""
     assert match_weights.load(TEXT, CATALOGUE).version == WEIGHTS.version
-    assert match_weights.load(TEXT.replace("-6.2", "-6.1", 1), CATALOGUE).version != WEIGHTS.version
+    assert match_weights.load(TEXT.replace("-6.19", "-6.1", 1), CATALOGUE).version != WEIGHTS.version
 
 
 # Decisions, through the real step
@@ -106,9 +107,14 @@ def decision(facts):
         ),
         # The ambulance service's own form for the injured of it.
         ({"seconds": 60, "at": place(30), "system": "prm", "category": "health.injury"}, "linked"),
-        # The same place an hour later: another accident at a bad crossing.
+        # The same crossing three quarters of an hour later: another accident, or somebody who calls late.
         (
             {"seconds": 2_700, "at": place(20), "category": "traffic.collision", "text": "stłuczka, sprawca odjechał"},
+            "suggested",
+        ),
+        # An hour and twenty minutes later it is another one.
+        (
+            {"seconds": 4_800, "at": place(20), "category": "traffic.collision", "text": "stłuczka, sprawca odjechał"},
             "opened",
         ),
         # Noise in the same street.
@@ -130,7 +136,8 @@ def test_a_suggestion_holds_nothing_up(territory):
     assert decision(facts) == "suggested"
     assert facts[0].incident_id == facts[1].incident_id
     suggestion = facts[1].change.suggestion
-    assert WEIGHTS.shape.suggest_bits <= suggestion.explanation.weight_bits < WEIGHTS.shape.auto_bits
+    least, most = WEIGHTS.suggest_bits, WEIGHTS.auto_bits("traffic.accident", "traffic.obstruction")
+    assert least <= suggestion.explanation.weight_bits < most
     assert facts[1].summary.suggestions == (suggestion,)
 
 
@@ -224,21 +231,23 @@ def test_best_of_several_wins_and_equal_ones_are_stable(territory):
 
 def test_the_direction_of_travel_counts_where_both_tell_it():
     """The other carriageway is another accident, more likely than not; who tells none says nothing of it."""
-    data = TEXT + "direction: {same: 1.5, different: -2.0}\n"
+    told = "direction:\n  same: 0.7\n  different: -0.32\n"
+    assert told in TEXT
+    data = TEXT.replace(told, "direction: {same: 1.5, different: -2.0}\n")
     weights = match_weights.load(data, CATALOGUE)
     assert weights.direction_bits("n", "n") == 1.5
     assert weights.direction_bits("n", "s") == -2.0
     assert weights.direction_bits("", "s") == weights.direction_bits("n", "") == 0.0
     with pytest.raises(Misconfigured, match="direction"):
-        match_weights.load(TEXT + "direction: {same: 0.0, different: 1.0}\n", CATALOGUE)
+        match_weights.load(TEXT.replace(told, "direction: {same: 0.0, different: 1.0}\n"), CATALOGUE)
 
 
 def test_features_that_overlap_can_be_scaled_down():
     """Half the scale is half the bits, at any distance and gap, and the first look still leaves out nothing."""
-    half = match_weights.load(TEXT.replace("tail_m: 700}", "tail_m: 700, scale: 0.5}"), CATALOGUE)
+    half = match_weights.load(TEXT.replace("scale: 1.0", "scale: 0.5"), CATALOGUE)
     for metres in (0, 100, 900, 5_000):
         assert half.distance_bits(metres, 120) == pytest.approx(WEIGHTS.distance_bits(metres, 120) / 2)
-    slow = match_weights.load(TEXT.replace("window_minutes: 90}", "window_minutes: 90, scale: 0.5}"), CATALOGUE)
+    slow = match_weights.load(TEXT.replace("scale: 0.659", "scale: 0.3295"), CATALOGUE)
     assert slow.time_bits(600_000, 5_400_000) == pytest.approx(WEIGHTS.time_bits(600_000, 5_400_000) / 2)
 
 

@@ -9,17 +9,35 @@ function evidence(e) {
   return c.wordless.has(e.feature) ? name + bits : `${name}: ${e.value}${bits}`;
 }
 
+const SAID = ["distance", "time-gap", "category-pair", "street", "text", "direction", "source-pair", "shared-id", "rivals"];
+
+// One sentence for a person in a hurry; the bits stand below it.
+function sentence(why) {
+  const by = Object.fromEntries(why.evidence.map((e) => [e.feature, e])), c = t();
+  const parts = SAID.filter((name) => by[name]).map((name) => {
+    const e = by[name];
+    if (name === "category-pair") return [...new Set(e.value.split(" / ").map(kindName))].join(" / ");
+    return c.say[name](e.value, e.bits > 0);
+  });
+  return why.rule === "weights" && parts.length ? parts.join(", ") : c.rule[why.rule] || why.rule;
+}
+
 function whyList(why) {
   return el("ul", { class: "why" }, ...why.evidence.map((e) => el("li", {}, evidence(e))), el("li", {}, `= ${why.bits} bit, ${t().rule[why.rule] || why.rule}`));
 }
 
 const trace = (id, text) => el("a", { href: `/trace/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", "data-key": `trace ${id}` }, text);
 
-export function reportItem(report) {
+// `incident`: where it stands; there a link of the machine can be undone.
+export function reportItem(report, incident = null) {
   const told = [report.channel ? t()[report.channel] || report.channel : "", kindName(report.category), placeLine(report.place)].filter(Boolean).join(" · ");
   const item = el("li", { class: report.revision }, el("strong", {}, report.source), ` ${told} · `, el("time", {}, stamp(report.received_at)), " ", trace(report.id, t().trace));
   if (report.findings.length) item.append(el("span", { class: "mark" }, report.findings.map((code) => t().finding[code] || code).join(", ")));
-  if (report.why) item.append(el("details", {}, el("summary", {}, t().why), whyList(report.why)));
+  if (report.why) item.append(el("details", {}, el("summary", {}, `${t().why}: ${sentence(report.why)}`), whyList(report.why)));
+  if (incident && incident.reports > 1) item.append(el("p", { class: "actions" }, button(t().takeOut, `unlink ${report.id}`, async () => {
+    const reason = await ask(t().reason);
+    if (reason) await command(incident.id, { verb: "unlink", report_id: report.id, reason });
+  })));
   return item;
 }
 
@@ -28,7 +46,7 @@ function suggestionItem(incident, s) {
   const name = other ? `${kindName(other.category)}, ${placeLine(other.place)}, ${stamp(other.opened_at)}` : s.target;
   const reject = async () => { const reason = await ask(t().reason); if (reason) await command(incident.id, { verb: "reject", target_id: s.target, reason }); };
   return el("li", {}, `${t().suggestion}: ${name}`, el("p", { class: "actions" },
-    button(t().confirm, `confirm ${s.target}`, () => command(incident.id, { verb: "confirm", target_id: s.target })), button(t().reject, `reject ${s.target}`, reject)), whyList(s.why));
+    button(t().confirm, `confirm ${s.target}`, () => command(incident.id, { verb: "confirm", target_id: s.target })), button(t().reject, `reject ${s.target}`, reject)), el("details", {}, el("summary", {}, `${t().whyAsked}: ${sentence(s.why)}`), whyList(s.why)));
 }
 
 export function showDetail() {
@@ -46,7 +64,7 @@ export function showDetail() {
   if (incident.unread || (incident.state === "open" && !incident.stages.presented_at)) doable.push(button(c.read, "read", () => command(incident.id, { verb: "read" })));
   put($("actions"), ...doable);
   put($("suggestions"), incident.suggestions.length ? el("ul", {}, ...incident.suggestions.map((s) => suggestionItem(incident, s))) : "");
-  put($("reports"), el("h3", {}, `${c.reports}: ${incident.reports}`), el("ul", {}, ...[...(incident.report_list || [])].reverse().map(reportItem)));
+  put($("reports"), el("h3", {}, `${c.reports}: ${incident.reports}`), el("ul", {}, ...[...(incident.report_list || [])].reverse().map((one) => reportItem(one, incident))));
   put($("stages"), el("h3", {}, c.stages), el("ul", {}, ...Object.entries(incident.stages).map(([stage, at]) => el("li", {}, `${c.stage[stage] || stage}: ${stamp(at)}`))),
     el("p", { class: "id" }, trace(incident.id, incident.id)));
 }

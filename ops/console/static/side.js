@@ -30,7 +30,7 @@ export function showSide() {
   put($("feeds"), ...[...board.feeds.values()].sort((a, b) => Number(b.emergency) - Number(a.emergency) || a.feed.localeCompare(b.feed)).map(feedItem));
   put($("notices"), ...[...board.notices.values()].filter((n) => !n.ends_at || Date.parse(n.ends_at) > Date.now()).map(noticeItem));
   $("late-box").hidden = board.late.size === 0;
-  put($("late"), ...[...board.late.values()].map(reportItem));
+  put($("late"), ...[...board.late.values()].map((one) => reportItem(one)));
   put($("figures"), ...[...board.figures.values()].sort((a, b) => a.figure.localeCompare(b.figure) || b.count - a.count).slice(0, 12).map((f) =>
     el("li", {}, `${c.figure[f.figure] || f.figure.replaceAll("_", " ")}: ${kindName(f.label.split("/").pop())} `, el("strong", {}, String(f.count)))));
   const live = [...board.incidents.values()].filter((i) => !CLOSED.has(i.state));

@@ -4,6 +4,10 @@ const forms = { pl: new Intl.PluralRules("pl"), en: new Intl.PluralRules("en") }
 const counted = (language, words) => (n) => `${n} ${words[forms[language].select(n)] || words.many}`;
 const fresh = { pl: counted("pl", { one: "nowe zdarzenie", few: "nowe zdarzenia", many: "nowych zdarzeń" }), en: counted("en", { one: "new incident", many: "new incidents" }) };
 const WORDLESS = new Set(["prior", "text", "street"]); // their value says nothing that the name does not
+// What a sentence takes from a piece of evidence: "180 m (±60 m)", "3.0 min", "cpr / psp".
+const metres = (v) => v.replace(/ \(.*/, "");
+const minutes = (v) => `${Math.round(parseFloat(v))} min`;
+const same = (v) => { const [one, other] = v.split(" / "); return one === other; };
 
 export const TEXTS = {
   pl: {
@@ -16,7 +20,7 @@ export const TEXTS = {
     connected: "POŁĄCZONO", connecting: "ŁĄCZĘ", broken: "ROZŁĄCZONO", stale: "BRAK NOWYCH DANYCH", dataAge: "dane sprzed", soundOn: "Dźwięk: wł.", soundOff: "Dźwięk: wył.",
     newRows: (n, urgent = 0) => `${fresh.pl(n)}${urgent ? `, pilne: ${urgent}` : ""}`, open: "otwarte", unanswered: "bez odpowiedzi",
     urgentCount: "pilne", unreadCount: "nieprzeczytane", accept: "Przyjmij", confirm: "To samo zdarzenie", reject: "Inne zdarzenie", read: "Przeczytane",
-    trace: "Droga zgłoszenia", why: "Dlaczego połączono", suggestion: "Być może to samo co", stages: "Czasy", seconds: "s", minutes: "min",
+    trace: "Droga zgłoszenia", why: "Dlaczego połączono", whyAsked: "Dlaczego pytamy", takeOut: "Wydziel: inne zdarzenie", suggestion: "Być może to samo co", stages: "Czasy", seconds: "s", minutes: "min",
     hours: "godz.", never: "jeszcze nic", expected: "zwykle co", accepted: "przyjęto", journalHeld: "zapisano w dzienniku", refused: "Odmowa", sentOn: "Przekazano do wykonania",
     source: "Źródło", flags: "Uwagi", openIncidents: "Otwarte zdarzenia", other: "inne", until: "do", untilCancelled: "do odwołania", reason: "Powód",
     states: { open: "nowe", accepted: "przyjęte", dispatched: "zadysponowane", "on-scene": "na miejscu", ended: "zakończone", refused: "odmowa", "handed-over": "przekazane", merged: "połączone" },
@@ -33,7 +37,11 @@ export const TEXTS = {
     describe: "Opisz, co się stało.", newUrgent: "Nowe zdarzenie pilne", similar: "podobne", ago: (age) => `ostatnio ${age} temu`, unknownSince: "nie wiadomo od",
     unreadN: counted("pl", { one: "nieprzeczytane", few: "nieprzeczytane", many: "nieprzeczytanych" }), messagesN: counted("pl", { one: "wiadomość", few: "wiadomości", many: "wiadomości" }),
     rejectedN: counted("pl", { one: "niezrozumiana", few: "niezrozumiane", many: "niezrozumianych" }), wordless: WORDLESS,
-    feature: { prior: "na początek", direction: "kierunek jazdy", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu" },
+    feature: { prior: "na początek", direction: "kierunek jazdy", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu", rivals: "inne też pasują", burst: "zdarzenia wokół" },
+    say: {
+      distance: (v) => `${metres(v)} od siebie`, "time-gap": (v) => `${minutes(v)} odstępu`, "shared-id": () => "wspólny numer", "source-pair": (v) => (same(v) ? "to samo źródło" : "dwa źródła"),
+      direction: (v) => (same(v) ? "ten sam kierunek jazdy" : "inny kierunek jazdy"), text: (v, more) => (more ? "podobny opis" : "inny opis"), street: (v, more) => (more ? "podobny adres" : "inny adres"), rivals: (v) => `pasuje też do innych: ${parseInt(v, 10)}`,
+    },
     rule: { weights: "wagi", person: "decyzja osoby", reference: "wspólny numer" }, finding: { "near-border": "przy granicy terenu", "territory-assumed": "teren przyjęty domyślnie", "place-unknown": "miejsce nieznane" },
     code: {
       "version-conflict": "zdarzenie zmieniło się w tej chwili; sprawdź i powtórz", "state-forbids": "w tym stanie zdarzenia nie można tego zrobić", "reason-missing": "brak powodu", "incident-unknown": "nie ma takiego zdarzenia",
@@ -51,7 +59,7 @@ export const TEXTS = {
     connected: "CONNECTED", connecting: "CONNECTING", broken: "DISCONNECTED", stale: "NO NEW DATA", dataAge: "data older than", soundOn: "Sound: on", soundOff: "Sound: off",
     newRows: (n, urgent = 0) => `${fresh.en(n)}${urgent ? `, urgent: ${urgent}` : ""}`, open: "open", unanswered: "unanswered",
     urgentCount: "urgent", unreadCount: "unread", accept: "Accept", confirm: "Same incident", reject: "Another incident", read: "Read",
-    trace: "Trace", why: "Why linked", suggestion: "Perhaps the same as", stages: "Times", seconds: "s", minutes: "min",
+    trace: "Trace", why: "Why linked", whyAsked: "Why we ask", takeOut: "Take out: another incident", suggestion: "Perhaps the same as", stages: "Times", seconds: "s", minutes: "min",
     hours: "h", never: "nothing yet", expected: "usually every", accepted: "accepted", journalHeld: "held in the journal", refused: "Refused", sentOn: "Sent on",
     source: "Source", flags: "Marks", openIncidents: "Open incidents", other: "other", until: "until", untilCancelled: "until further notice", reason: "Reason",
     states: { open: "new", accepted: "accepted", dispatched: "dispatched", "on-scene": "on scene", ended: "ended", refused: "refused", "handed-over": "handed over", merged: "merged" },
@@ -68,7 +76,11 @@ export const TEXTS = {
     describe: "Say what happened.", newUrgent: "New urgent incident", similar: "similar", ago: (age) => `last ${age} ago`, unknownSince: "not known since",
     unreadN: counted("en", { one: "unread", many: "unread" }), messagesN: counted("en", { one: "message", many: "messages" }),
     rejectedN: counted("en", { one: "not understood", many: "not understood" }), wordless: WORDLESS,
-    feature: { prior: "to begin with", direction: "direction of travel", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address" },
+    feature: { prior: "to begin with", direction: "direction of travel", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address", rivals: "others fit too", burst: "incidents around" },
+    say: {
+      distance: (v) => `${metres(v)} apart`, "time-gap": (v) => `${minutes(v)} between them`, "shared-id": () => "a shared number", "source-pair": (v) => (same(v) ? "the same source" : "two sources"),
+      direction: (v) => (same(v) ? "the same direction of travel" : "another direction of travel"), text: (v, more) => (more ? "told alike" : "told otherwise"), street: (v, more) => (more ? "a similar address" : "another address"), rivals: (v) => `others fit too: ${parseInt(v, 10)}`,
+    },
     rule: { weights: "weights", person: "a person decided", reference: "a shared number" }, finding: { "near-border": "near the border", "territory-assumed": "territory assumed", "place-unknown": "place unknown" },
     code: {
       "version-conflict": "the incident has just changed; look and ask again", "state-forbids": "not possible in this state", "reason-missing": "a reason is missing", "incident-unknown": "no such incident",

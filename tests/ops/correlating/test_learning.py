@@ -74,7 +74,7 @@ def examples(count: int = 600) -> list[Example]:
         first = Sighting("a", 51.76, 18.09, 50.0, 0, "traffic.collision", "cpr", "", "łódzka 19", "n")
         gap = int(dice.exponential(180_000 if close else 1_500_000))
         other = Sighting("b", 51.76, 18.09, 50.0, gap, "traffic.collision", "fire", "", street, "n")
-        told.append(Example(other, first, metres, joined))
+        told.append(Example(other, first, metres, 3, joined))
     return told
 
 
