@@ -34,6 +34,8 @@ SCRAPE_SECONDS: Final = 1
 START_SECONDS: Final = 30.0
 LISTENING: Final = re.compile(r'msg="Listening on" address=(\S+)')
 FIRING: Final = 'ALERTS{alertstate="firing"}'
+WHY: Final = (FIRING, "sztab_ledger_missing > 0", "sztab_standing_seconds > 1", "sztab_recipient_down_seconds > 0")
+"""What is kept of a run that raised what it should not have."""
 OWN_LABELS: Final = frozenset({"__name__", "alertname", "alertstate"})
 
 
@@ -90,8 +92,13 @@ class Scraper:
 
     async def raised(self) -> list[Raised]:
         """Every alert that fired since the start, in the order of time; one that went and came again is two."""
+        found = [one for series in await self.series(FIRING) for one in _spans(series["metric"], series["values"])]
+        return sorted(found, key=lambda one: (one.from_s, one.alert))
+
+    async def series(self, query: str) -> list[dict[str, Any]]:
+        """What a PromQL query gives since the start, second by second: `metric` and `values` of each series."""
         asked: dict[str, str | float] = {
-            "query": FIRING,
+            "query": query,
             "start": self._began,
             "end": time.time(),
             "step": SCRAPE_SECONDS,
@@ -101,8 +108,8 @@ class Scraper:
             session.get(f"{self._url}/api/v1/query_range", params=asked, raise_for_status=True) as answer,
         ):
             told = await answer.json()
-        found = [one for series in told["data"]["result"] for one in _spans(series["metric"], series["values"])]
-        return sorted(found, key=lambda one: (one.from_s, one.alert))
+        found: list[dict[str, Any]] = told["data"]["result"]
+        return found
 
     async def _relayed(self, instance: str, session: aiohttp.ClientSession) -> web.Response:
         target = self._targets.get(instance)

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import orjson
+
 from ops import runtime
 from ops.prove import alerting
 from ops.prove.expected_alerts import EXPECTED
@@ -95,8 +97,11 @@ class Campaign:
             scraper = await stack.enter_async_context(self._scraping(field, name))
             evidence = await fight(battle, gathering, order.fault.strike, order.seconds, order.fault.raising)
             raised = {one.alert for one in await scraper.raised()} if scraper else None
+            expected = EXPECTED.get(order.fault.name)
+            if scraper is not None and expected and expected.unexpected(raised or ()):
+                why = {query: await scraper.series(query) for query in alerting.WHY}
+                (self.folder / f"{name}-alerts.json").write_bytes(orjson.dumps(why))
         judgement = judge(evidence)
-        expected = EXPECTED.get(order.fault.name)
         run = Run(
             fault=order.fault.name,
             seed=order.seed,
