@@ -70,6 +70,8 @@ class Campaign:
 
     def _alike(self, one: Order, other: Order) -> bool:
         """Whether both may run on one installation. Where alerts are judged, none has what another fault left."""
+        if one.fault.alone or other.fault.alone:
+            return one is other
         shared = one.fault.name == other.fault.name or not self.alerts
         return shared and one.fault.shape == other.fault.shape and one.off == other.off
 

@@ -44,8 +44,8 @@ _FAULTS: Final = (
     Fault("poison", 14, "every bad file in the stream", input_.poison, runs=10, quick=True),
     Fault("rebalance-storm", 15, "a worker joins or leaves every 3 s", processes.rebalance_storm, runs=10),
     Fault("duplicates", 16, "repeats, conflicts, disorder, a day late", input_.duplicates, runs=10, quick=True),
-    Fault("overload", 17, "tenfold load, slow connections, bombs", input_.overload),
-    Fault("bit-flip", 18, "bits flipped in a journal", places.bit_flip),
+    Fault("overload", 17, "tenfold load, slow connections, bombs", input_.overload, alone=True),
+    Fault("bit-flip", 18, "bits flipped in a journal", places.bit_flip, alone=True),
     Fault("rolling-upgrade", 20, "old and new schema together, and back", limits.rolling_upgrade),
     Fault("exhaustion", 21, "no file, no memory left", limits.exhaustion),
     Fault(

@@ -32,5 +32,7 @@ class Fault:
     needs: Needs = nothing_needed
     quick: bool = False
     """Whether it is in the short set."""
+    alone: bool = False
+    """Whether it leaves something that a later run on the same installation would take for its own."""
     variants: tuple[tuple[str, str], ...] = ()
     """Ways of the fault that are not tried, each with its reason."""

@@ -74,8 +74,7 @@ async def _events(session: aiohttp.ClientSession, url: str, last: str) -> AsyncI
     headers = {"Last-Event-ID": last} if last else {}
     async with session.get(f"{url}/api/events", headers=headers) as answer:
         event_id = name = ""
-        async for raw in answer.content:
-            line = raw.decode().rstrip("\n")
+        async for line in _lines(answer.content):
             if line.startswith("id: "):
                 event_id = line[4:]
             elif line.startswith("event: "):
@@ -84,6 +83,15 @@ async def _events(session: aiohttp.ClientSession, url: str, last: str) -> AsyncI
                 if event_id:
                     yield name, event_id
                 event_id = name = ""
+
+
+async def _lines(content: aiohttp.StreamReader) -> AsyncIterator[str]:
+    """Line by line, however long: the board of a storm is one line."""
+    rest = b""
+    async for some in content.iter_any():
+        *whole, rest = (rest + some).split(b"\n")
+        for line in whole:
+            yield line.decode()
 
 
 def _between(last: str, event_id: str) -> int:
