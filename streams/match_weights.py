@@ -40,7 +40,7 @@ class Bounds(NamedTuple):
         steps = int(lacking // STEP_BITS)
         if steps >= len(self.reach_squared):
             return -1.0
-        return self.reach_squared[steps] if steps > 0 else self.reach_squared[0]
+        return self.reach_squared[max(0, steps)]
 
 
 class Likeness(NamedTuple):
@@ -114,11 +114,12 @@ class Weights:
         """See `Bounds.reach_squared`; the standard deviation lies between these."""
         steps = range(2 * int(self.shape.search_m) // STEP_M + 1)
         most = [self._most(max(at * STEP_M - GRACE_M, 0), max(smallest, 1.0), largest) for at in steps]
-        least, reach, at = self.least_bits, [0.0], steps[-1]
+        least, at = self.least_bits, steps[-1]
+        reach = []
         for step in range(int((most[0] - least) / STEP_BITS) + 1):
             while most[at] < least + step * STEP_BITS:
                 at -= 1
-            reach[step:] = [float((at * STEP_M) ** 2)]
+            reach.append(float((at * STEP_M) ** 2))
         return tuple(reach)
 
     def _most(self, metres: float, smallest: float, largest: float) -> float:

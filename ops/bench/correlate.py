@@ -16,7 +16,7 @@ import click
 import orjson
 
 from ops.bench.figures import percentiles
-from ops.correlating.memory import Memory
+from ops.correlating.memory import INCIDENT, Memory
 from schemas.place import Obtained, Place, Position
 from schemas.report import DocumentRef, Report, ReportNormalised, Telling, Urgency
 from schemas.topics import FACTS, LOG
@@ -24,6 +24,7 @@ from schemas.wire import derived_id, record
 from streams import incident_reference, incidents
 from streams.categories import Catalogue, built_in
 from streams.contract import Processor, Record
+from streams.correlate import METRES_PER_DEGREE
 
 OPEN: Final = (200, 5_000)
 AIMS: Final = {200: (5_000, 0.5), 5_000: (1_000, None)}
@@ -98,7 +99,7 @@ class Storm:
         """A report of it: some metres off, so many seconds after the beginning, as its territory's log has it."""
         self._told += 1
         dice, at = self._dice, BEGAN + timedelta(seconds=seconds)
-        lat = CORNER[0] + (1000 * one.north_km + dice.gauss(0, 40)) / 111_195
+        lat = CORNER[0] + (1000 * one.north_km + dice.gauss(0, 40)) / METRES_PER_DEGREE
         lon = CORNER[1] + (1000 * one.east_km + dice.gauss(0, 40)) / 68_800
         position = Position(lat=lat, lon=lon, uncertainty_m=50, obtained=Obtained.MEASURED)
         where = Place(position=position, text=one.street)
@@ -147,7 +148,7 @@ def measure(open_incidents: int, reports: int) -> dict[str, Any]:
     per_second = len(took) / sum(took)
     aim, aim_ms = AIMS.get(open_incidents, (None, None))
     return {
-        "open_incidents": sum(key.startswith("i|") for key in memory.values),
+        "open_incidents": sum(key.startswith(INCIDENT) for key in memory.values),
         "reports": len(took),
         "per_second": round(per_second),
         "aim_per_second": aim,

@@ -14,7 +14,7 @@ from ops.correlating import measuring, rule
 from ops.correlating.measuring import BUDGETS, Bin, Interval, Judged
 from ops.correlating.playing import LINKED, SUGGESTED, Decision, Played, play
 from ops.correlating.records import Heard, read
-from ops.correlating.truth import Reach, Truth, truth_of, with_partner
+from ops.correlating.truth import Reach, Truth, metres, truth_of, with_partner
 from streams import incident_reference, incidents, match_weights, normalise
 from streams.categories import Catalogue
 from streams.normalise import NormaliseReference
@@ -98,7 +98,7 @@ def evaluate(asked: Asked, catalogue: Catalogue, places: NormaliseReference) -> 
     decisions = [one for one in played.decisions if later(one.at_ms)]
     rules, rule_shares = _rules(told.heard, truth, partners, asked, later)
     suggested = [one for one in decisions if one.what == SUGGESTED]
-    right = sum(_right(one, truth) for one in suggested)
+    confirmed = sum(right(one, truth) for one in suggested)
     return Evaluation(
         calls=len(judged),
         refused=told.refused,
@@ -115,7 +115,7 @@ def evaluate(asked: Asked, catalogue: Catalogue, places: NormaliseReference) -> 
         ),
         suggested=_threshold(real.weights.suggest_bits, suggested, truth, partners, judged),
         suggestions_per_hour=len(suggested) / measuring.hours_of(judged),
-        suggestions_right=measuring.wilson(right, len(suggested)),
+        suggestions_right=measuring.wilson(confirmed, len(suggested)),
         b_cubed=_b_cubed(played, truth, {one.key for one in decisions}),
         calibration=measuring.calibration(judged),
         speed=_speed(played),
@@ -141,21 +141,28 @@ def _later(split_ms: int | None) -> Callable[[int], bool]:
     return lambda at_ms: at_ms >= since
 
 
-def _right(one: Decision, truth: Truth) -> bool:
+def right(one: Decision, truth: Truth) -> bool:
+    """Whether labels confirm a decision: its incident held a call of its cluster."""
     cluster = truth.cluster(one.key)
     return any(truth.cluster(member) == cluster for member in one.members)
 
 
+def nearest(told: Evaluation, one: Decision, keys: Sequence[str]) -> Heard:
+    """Of the calls of these keys the one nearest to the decided call."""
+    mine = told.heard[one.key]
+    return min((told.heard[key] for key in keys), key=lambda other: (metres(mine, other), other.key))
+
+
 def _judged(one: Decision, truth: Truth, partners: set[str]) -> Judged:
-    return Judged(one.key, one.at_ms, one.bits, _right(one, truth), one.key in partners)
+    return Judged(one.key, one.at_ms, one.bits, right(one, truth), one.key in partners)
 
 
 def _threshold(
     bits: float, ones: Sequence[Decision], truth: Truth, partners: set[str], judged: Sequence[Judged]
 ) -> Threshold:
-    right = [one for one in ones if _right(one, truth)]
-    found = sum(one.key in partners for one in right)
-    return Threshold(bits, len(ones), len(right), found / max(1, sum(one.partner for one in judged)))
+    confirmed = [one for one in ones if right(one, truth)]
+    found = sum(one.key in partners for one in confirmed)
+    return Threshold(bits, len(ones), len(confirmed), found / max(1, sum(one.partner for one in judged)))
 
 
 def _rules(

@@ -221,7 +221,7 @@ def _table(found: Sequence[float]) -> list[list[float]]:
     bits, points = -found[0], []
     for knot, more in zip(KNOTS, [0.0, *found[1:]], strict=True):
         bits += more
-        points.append([knot, round(bits, 2) + 0.0])
+        points.append([knot, round(bits, 2) + 0.0])  # no minus zero
     return points
 
 

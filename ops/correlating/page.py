@@ -10,7 +10,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from ops.correlating.evaluating import Evaluation
+from ops.correlating.evaluating import Evaluation, nearest
 from ops.correlating.measuring import BUDGETS, curve
 from ops.correlating.playing import Decision
 from ops.correlating.records import Heard
@@ -65,7 +65,7 @@ def worst_links(told: Evaluation, count: int = SHOWN) -> list[Shown]:
     """The heaviest links that no label confirms, each with the nearest call of the incident."""
     false = {one.key for one in told.judged if not one.right and one.bits > float("-inf")}
     ranked = sorted((one for one in told.decisions if one.key in false), key=lambda one: -one.bits)
-    return [_shown(told, one, _nearest(told, one, one.members)) for one in ranked[:count]]
+    return [_shown(told, one, nearest(told, one, one.members)) for one in ranked[:count]]
 
 
 def worst_misses(told: Evaluation, count: int = SHOWN) -> list[Shown]:
@@ -83,13 +83,8 @@ def worst_misses(told: Evaluation, count: int = SHOWN) -> list[Shown]:
             for key in earlier[told.truth.cluster(one.key)]
             if key != one.key and told.heard[key].at_ms <= mine.at_ms
         ]
-        found.append(_shown(told, one, _nearest(told, one, partners)))
+        found.append(_shown(told, one, nearest(told, one, partners)))
     return found
-
-
-def _nearest(told: Evaluation, one: Decision, keys: Sequence[str]) -> Heard:
-    mine = told.heard[one.key]
-    return min((told.heard[key] for key in keys), key=lambda other: (metres(mine, other), other.key))
 
 
 def _shown(told: Evaluation, one: Decision, other: Heard) -> Shown:
@@ -108,10 +103,8 @@ def _shown(told: Evaluation, one: Decision, other: Heard) -> Shown:
 
 
 def _call(one: Heard) -> Call:
-    report, place = one.told.report.told, one.told.place
-    where = ", ".join(part for part in (place.text, place.street, place.locality) if part)
     at = datetime.fromtimestamp(one.at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    return Call(one.key, at, one.told.category, where, report.description or "")
+    return Call(one.key, at, one.told.category, one.where, one.told.report.told.description or "")
 
 
 def _curve(told: Evaluation) -> str:

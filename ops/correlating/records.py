@@ -35,6 +35,12 @@ class Heard:
     value: bytes
     headers: tuple[tuple[str, bytes], ...]
 
+    @property
+    def where(self) -> str:
+        """Its place in words."""
+        place = self.told.place
+        return ", ".join(part for part in (place.text, place.street, place.locality) if part)
+
 
 @dataclass(slots=True)
 class Read:

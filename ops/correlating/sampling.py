@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from ops.correlating.evaluating import Evaluation
+from ops.correlating.evaluating import Evaluation, nearest, right
 from ops.correlating.measuring import Interval, wilson
 from ops.correlating.playing import LINKED, SUGGESTED, Decision
-from ops.correlating.records import Heard
 from ops.correlating.truth import metres
 from schemas.errors import Code, Misconfigured
 
@@ -42,7 +41,7 @@ def draw(told: Evaluation, seed: int, count: int = DRAWN) -> list[dict[str, str]
     """At most so many unconfirmed decisions of each kind, as rows; the same seed draws the same."""
     rows = []
     for kind in KINDS:
-        found = [one for one in told.made if one.what == kind and not _confirmed(told, one)]
+        found = [one for one in told.made if one.what == kind and not right(one, told.truth)]
         chosen = random.Random(seed).sample(found, min(count, len(found)))  # noqa: S311 - a sample, no secret
         rows += [_row(told, one) for one in sorted(chosen, key=lambda one: (one.at_ms, one.key))]
     return rows
@@ -83,15 +82,10 @@ def read(file: Path) -> dict[str, Reading]:
     }
 
 
-def _confirmed(told: Evaluation, one: Decision) -> bool:
-    cluster = told.truth.cluster(one.key)
-    return any(told.truth.cluster(member) == cluster for member in one.members)
-
-
 def _row(told: Evaluation, one: Decision) -> dict[str, str]:
     """The call beside the nearest one of the incident that it was linked with."""
     mine = told.heard[one.key]
-    other = min((told.heard[key] for key in one.members), key=lambda other: (metres(mine, other), other.key))
+    other = nearest(told, one, one.members)
     return {
         "decision": one.what,
         "bits": f"{one.bits:.1f}",
@@ -101,14 +95,9 @@ def _row(told: Evaluation, one: Decision) -> dict[str, str]:
         "metres": f"{metres(mine, other):.0f}",
         "kind": mine.told.category,
         "partner_kind": other.told.category,
-        "place": _place(mine),
-        "partner_place": _place(other),
+        "place": mine.where,
+        "partner_place": other.where,
         "text": mine.told.report.told.description or "",
         "partner_text": other.told.report.told.description or "",
         "same": "",
     }
-
-
-def _place(one: Heard) -> str:
-    place = one.told.place
-    return ", ".join(part for part in (place.text, place.street, place.locality) if part)

@@ -53,11 +53,7 @@ def _taken_out(incidents: list[Incident], asked: set[str]) -> list[tuple[Inciden
         return []
     for incident in incidents:
         machine = _by_machine(incident)
-        if (
-            incident["state"] == "accepted"
-            and len(machine) > 1
-            and not any(f"unlink {one}" in asked for one in machine)
-        ):
+        if incident["state"] == "accepted" and len(machine) > 1 and not any(_origin(one, asked) for one in machine):
             return [(incident, {"verb": "unlink", "report_id": machine[0], "reason": "inne zdarzenie obok"})]
     return []
 
@@ -67,11 +63,11 @@ def _followed(incidents: list[Incident], asked: set[str]) -> list[tuple[Incident
     one incident is split into two.
     """
     alone = [(one, one["report_list"][0]["id"]) for one in incidents if len(one.get("report_list", ())) == 1]
-    split = [
-        (one, report) for one, report in alone if f"unlink {report}" in asked and f"follow {one['id']}" not in asked
-    ]
-    for new, report in split:
-        before = next((name.split(" ")[2] for name in asked if name.startswith(f"out {report} ")), "")
+    followed = {name.rpartition(" ")[2] for name in asked if name.startswith("link ")}
+    for new, report in alone:
+        before = _origin(report, asked)
+        if not before or new["id"] in followed:
+            continue
         for incident in incidents:
             machine = [one for one in _by_machine(incident) if one != report]
             if incident["id"] == before and len(incident["report_list"]) > 1 and machine:
@@ -80,24 +76,29 @@ def _followed(incidents: list[Incident], asked: set[str]) -> list[tuple[Incident
     return []
 
 
+def _origin(report: str, asked: set[str]) -> str:
+    """The incident that the officer took the report out of; empty for any other report."""
+    return next((name.rpartition(" ")[2] for name in asked if name.startswith(f"unlink {report} ")), "")
+
+
 def _by_machine(incident: Incident) -> list[str]:
     """Ids of the reports that the machine linked, the newest first."""
     linked = [one for one in incident.get("report_list", ()) if (one.get("why") or {}).get("rule") == "weights"]
     return [one["id"] for one in reversed(linked)]
 
 
-def names_of(incident: Incident, command: dict[str, Any]) -> list[str]:
-    """What is remembered as asked; the first one names the command."""
+def name_of(incident: Incident, command: dict[str, Any]) -> str:
+    """What is remembered as asked."""
     match command["verb"]:
         case "confirm" | "reject":
-            return [f"settle {incident['id']} {command['target_id']}"]
+            return f"settle {incident['id']} {command['target_id']}"
         case "unlink":
-            return [f"unlink {command['report_id']}", f"out {command['report_id']} {incident['id']}"]
+            return f"unlink {command['report_id']} {incident['id']}"
         case "link":
-            return [f"link {command['report_id']} {command['target_id']}", f"follow {command['target_id']}"]
+            return f"link {command['report_id']} {command['target_id']}"
         case "read":
-            return [f"read {incident['id']} {incident['version']}"]
-    return [f"{command['verb']} {incident['id']}"]
+            return f"read {incident['id']} {incident['version']}"
+    return f"{command['verb']} {incident['id']}"
 
 
 @dataclass(slots=True)
@@ -126,9 +127,9 @@ class Officer:
         async with self.session.get(f"{self.console}/api/incidents", timeout=limit) as answer:
             incidents = (await answer.json())["incidents"]
         for incident, command in decide(incidents, self._asked):
-            names = names_of(incident, command)
-            self._asked.update(names)
-            body = {**command, "unit": incident["unit"], "idempotency_key": names[0]}
+            name = name_of(incident, command)
+            self._asked.add(name)
+            body = {**command, "unit": incident["unit"], "idempotency_key": name}
             address = f"{self.console}/api/incidents/{incident['id']}/commands"
             async with self.session.post(address, json=body, headers=HANDS, timeout=limit) as answer:
                 said = await answer.json(content_type=None)

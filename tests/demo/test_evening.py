@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.demo.evening import Act, Far, evening
-from ops.demo.officer import ACCEPTED_PER_LOOK, ACCEPTED_PER_UNDONE, decide, names_of
+from ops.demo.officer import ACCEPTED_PER_LOOK, ACCEPTED_PER_UNDONE, decide, name_of
 
 
 @given(st.integers(min_value=0, max_value=1_000))
@@ -60,7 +60,7 @@ def test_the_officer_asks_nothing_twice_and_settles_both_ways() -> None:
     verbs = []
     for _ in range(3):
         for one, command in decide(page, asked):
-            asked.update(names_of(one, command))
+            asked.add(name_of(one, command))
             verbs.append(command["verb"])
     assert verbs == ["confirm", "reject"]
 
@@ -72,13 +72,13 @@ def test_the_officer_undoes_a_link_and_splits_the_incident() -> None:
     asked = {f"accept i-{n}" for n in range(ACCEPTED_PER_UNDONE)}
     ((one, command),) = decide([before], asked)
     assert (one["id"], command["verb"], command["report_id"]) == ("i-1", "unlink", "r-3")
-    asked.update(names_of(one, command))
+    asked.add(name_of(one, command))
     left = incident(1, state="accepted", report_list=by_machine[:3])
     new = incident(2, state="accepted", report_list=by_machine[3:])
     assert decide([left], asked) == [], "not on the page yet"
     ((one, command),) = decide([left, new], asked)
     assert (one["id"], command["verb"], command["report_id"], command["target_id"]) == ("i-1", "link", "r-2", "i-2")
-    asked.update(names_of(one, command))
+    asked.add(name_of(one, command))
     assert decide([left, new], asked) == []
 
 

@@ -28,7 +28,7 @@ function whyList(why) {
 
 const trace = (id, text) => el("a", { href: `/trace/${encodeURIComponent(id)}`, target: "_blank", rel: "noopener", "data-key": `trace ${id}` }, text);
 
-// `incident`: where it stands; there a link of the machine can be undone.
+// `incident`: where it stands; there it can be taken out, unless it is alone.
 export function reportItem(report, incident = null) {
   const told = [report.channel ? t()[report.channel] || report.channel : "", kindName(report.category), placeLine(report.place)].filter(Boolean).join(" · ");
   const item = el("li", { class: report.revision }, el("strong", {}, report.source), ` ${told} · `, el("time", {}, stamp(report.received_at)), " ", trace(report.id, t().trace));
