@@ -18,7 +18,7 @@ import structlog
 
 from connectors.crash_points import Hook
 from connectors.journal_reader import Fault, HeldRow, JournalReader, RowIds
-from connectors.journal_rows import Entry, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
+from connectors.journal_rows import Entry, Gap, JournalRow, Mark, RowState, Stored, StoredKey, Verdict, document_id
 from connectors.journal_sql import Note, digest_of
 from connectors.journal_store import JournalStore, Limits, Named, Synchronous
 from schemas.errors import Code, Rejected, SztabError, Unavailable
@@ -151,9 +151,9 @@ class Journal:
         """Rows that a person must decide on since a restore."""
         return await self._read(lambda reader: reader.held())
 
-    async def whole_since_ms(self) -> int:
-        """Since when the journal knows everything that this node took; 0: from the beginning."""
-        return await self._read(lambda reader: reader.whole_since_ms())
+    async def gaps(self) -> tuple[Gap, ...]:
+        """The times of which the journal does not know what this node took."""
+        return await self._read(lambda reader: reader.gaps())
 
     async def backlog(self) -> int:
         """How many rows still have to reach the broker, by the marks."""

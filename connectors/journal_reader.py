@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from connectors.journal_check import Fault as Fault
 from connectors.journal_check import Keys, check
 from connectors.journal_rows import (
+    Gap,
     JournalRow,
     RowState,
     Stored,
@@ -135,11 +136,11 @@ class JournalReader:
         rows = self._query(f"{_ROW} WHERE row = ?", row)
         return self._row(rows[0]) if rows else None
 
-    def whole_since_ms(self) -> int:
-        """Since when the journal knows all that this node took; 0: from the beginning. A restore leaves a gap."""
+    def gaps(self) -> tuple[Gap, ...]:
+        """The times of which the journal does not know what this node took: each restore leaves one."""
         if not self._has("epochs"):
-            return 0
-        return int(self._query("SELECT COALESCE(MAX(gap_to_ms), 0) FROM epochs")[0][0])
+            return ()
+        return tuple(self._query("SELECT gap_from_ms, gap_to_ms FROM epochs ORDER BY epoch"))
 
     def cursor(self, source: str) -> str | None:
         """Where a source goes on."""

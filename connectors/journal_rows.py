@@ -26,6 +26,8 @@ HELD_CODE: Final = Code.STATE_FOREIGN
 """Why a row of a restored journal is held: journal and topics are of different ages."""
 GAP_CODE: Final = Code.JOURNAL_UNAVAILABLE
 """Why the row that begins an epoch is set aside: what was received in the gap is not in the journal."""
+Gap = tuple[int, int]
+"""Of which time a restored journal knows nothing: when its backup was made, when it was put back (epoch ms)."""
 
 
 class RowState(IntEnum):

@@ -104,7 +104,7 @@ class IntakeApi:
         try:
             self.gate.actor(request, "operator")
             after, limit = _count(request, "after", 0), min(_count(request, "limit", PAGE), PAGE)
-            rows, since_ms = await self.journal.ids(after, limit), await self.journal.whole_since_ms()
+            rows, gaps = await self.journal.ids(after, limit), await self.journal.gaps()
         except SztabError as error:
             return problem_of(error)
         told: dict[str, Any] = {
@@ -121,7 +121,7 @@ class IntakeApi:
             ],
             "next": rows[-1].row if len(rows) == limit else None,
             "last_row": self.journal.last_row,
-            "whole_since_ms": since_ms,
+            "gaps": gaps,
         }
         return web.Response(body=orjson.dumps(told), content_type="application/json")
 

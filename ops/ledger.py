@@ -8,12 +8,12 @@ apart; otherwise it is a loss. What a rule routes to nobody counts as delivered 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, Final
 
-from ops.ledger_rows import DELIVER, INCIDENTS, PUBLISH, ROUTE, DecisionRow, Sources
+from ops.ledger_rows import DELIVER, GONE, INCIDENTS, PUBLISH, ROUTE, DecisionRow, Row, Sources
 from schemas.delivery import Outcome
 from schemas.topic import DAY_MS, HOUR_MS
 
@@ -82,6 +82,20 @@ class _Account:
         self._aside_documents = {one.document_id for one in sources.aside if one.document_id}
         self._aside_deliveries = {one.delivery_id for one in sources.aside if one.delivery_id}
         self._aside_causes = {one.cause_id for one in sources.aside if one.cause_id}
+        self._accepted = {report for row in self._rows for report in row.reports}
+        # A row is marked a moment after it was published: until then the journal does not know its reports.
+        self._unmarked = {row.document_id for row in self._rows if row.state == "received"}
+        self._of_gaps = dict(self._told_of_gaps())
+
+    def _told_of_gaps(self) -> Iterator[tuple[str, int]]:
+        """Reports that topics tell of while their journal was lost and an older one put back; when they first did."""
+        gaps = [gap for one in self._from.journals.values() if one for gap in one.gaps]
+        for report, ids in self._told.items() if gaps else ():
+            first = min((self._from.facts[one] for one in ids), key=lambda fact: fact.at_ms)
+            slack = TRIMMED_SLACK_MS
+            in_gap = any(begin_ms - slack <= first.at_ms <= end_ms + slack for begin_ms, end_ms in gaps)
+            if in_gap and report not in self._accepted and first.document_id not in self._unmarked:
+                yield report, first.at_ms
 
     def closed(self) -> Ledger:
         """Every check, then the verdict."""
@@ -104,6 +118,7 @@ class _Account:
 
     def _documents(self) -> Iterator[State]:
         """Documents that became no report: set aside, or not yet translated as far as the journal knows."""
+        told = {fact.document_id for fact in self._from.facts.values()}
         for row in self._rows:
             if row.state == "quarantined":
                 if row.document_id in self._aside_documents:
@@ -115,11 +130,25 @@ class _Account:
                     yield State.MISSING
             elif row.state == "quarantine-pending" or (row.state == "received" and not row.reports):
                 yield State.IN_FLIGHT
+            elif row.state == GONE and not (row.reports or row.commands):
+                yield from self._gone(row, told)
+
+    def _gone(self, row: Row, told: Collection[str | None]) -> Iterator[State]:
+        """A document whose journal was lost before it said what became of it: what the topics tell of it counts."""
+        if row.document_id in told or row.document_id in self._aside_documents:
+            return
+        if {PUBLISH, INCIDENTS} & set(self._from.moving):
+            yield State.IN_FLIGHT
+        elif _beyond(row.received_ms, self._from.facts_since_ms, self._from.aside_since_ms):
+            yield State.BEYOND
+        else:
+            self._missing["lost_with_journal"].append(row.document_id)
+            yield State.MISSING
 
     def _reports(self) -> Iterator[State]:
         """One state per (report, recipient) of every accepted report."""
-        unpublished: dict[str, bool] = {}
-        received: dict[str, int] = {}
+        unpublished = dict.fromkeys(self._of_gaps, False)
+        received = dict(self._of_gaps)
         for row in self._rows:
             for report in row.reports:
                 unpublished[report] = unpublished.get(report, True) and row.state == "received"
@@ -237,12 +266,9 @@ class _Account:
         if known and not self._ledger.unreachable:
             begin = max((one.since_ms + TRIMMED_SLACK_MS for one in known if one.since_ms), default=0)
             until = min(one.read_ms for one in known)
-            accepted = {report for row in self._rows for report in row.reports}
-            # A row is marked a moment after it was published: until then the journal does not know its reports.
-            unmarked = {row.document_id for row in self._rows if row.state == "received"}
-            for report, ids in self._told.items():
-                told = [facts[one] for one in ids if facts[one].document_id not in unmarked]
-                if report not in accepted and told and all(begin <= one.at_ms < until for one in told):
+            for report in self._told.keys() - self._accepted - self._of_gaps.keys():
+                told = [facts[one] for one in self._told[report] if facts[one].document_id not in self._unmarked]
+                if told and all(begin <= one.at_ms < until for one in told):
                     self._missing["not_in_journal"].append(report)
         for fact_id, decision in decisions.items():
             if fact_id not in facts and _whole_from(self._from.facts_since_ms) <= decision.at_ms < self._from.facts_ms:

@@ -2,14 +2,20 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
+
+from connectors.journal_rows import Gap
 
 PUBLISH, INCIDENTS, ROUTE, DELIVER = "publish", "incidents", "route", "deliver:"
 """Stages that can still be moving; the last with a recipient's name."""
 
 
+GONE: Final = "gone"
+"""State of a row that was read before it was published, and that its journal has lost since."""
+
+
 class Row(NamedTuple):
-    """A journal row: its state by name (`received`, `published`, `quarantine-pending`, `quarantined`)."""
+    """A journal row: its state by name (`received`, `published`, `quarantine-pending`, `quarantined`), or `GONE`."""
 
     document_id: str
     state: str
@@ -54,11 +60,15 @@ class AsideRow(NamedTuple):
 
 @dataclass(frozen=True)
 class Journal:
-    """One intake node's rows, read at `read_ms`. `since_ms`: older rows may have been trimmed; 0: none was."""
+    """One intake node's rows, read at `read_ms`. `since_ms`: older rows may have been trimmed; 0: none was.
+
+    `gaps`: the times of which it knows nothing, because its disk was lost and a backup put back.
+    """
 
     rows: Collection[Row]
     read_ms: int
     since_ms: int = 0
+    gaps: Collection[Gap] = ()
 
 
 @dataclass(frozen=True)
@@ -83,3 +93,8 @@ class Sources:
     decisions_since_ms: int = 0
     aside_since_ms: int = 0
     now_ms: int = 0
+
+
+def gaps_of(told: Mapping[str, Any]) -> tuple[Gap, ...]:
+    """The gaps in what an intake answered."""
+    return tuple((int(begin_ms), int(end_ms)) for begin_ms, end_ms in told.get("gaps", ()))

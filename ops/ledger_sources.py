@@ -21,7 +21,7 @@ from aiokafka.errors import KafkaError
 from connectors.journal_reader import JournalReader
 from ops import runtime
 from ops.health import SeparateLags
-from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources, gaps_of
 from ops.reading import Cluster, Reading
 from schemas.envelope import Received, text
 from schemas.errors import Code, Rejected, Unavailable
@@ -247,12 +247,12 @@ def _from_file(path: Path) -> Journal | None:
             after = page[-1].row
         if not rows and reader.last_row():
             since_ms = read_ms
-        since_ms = max(since_ms, reader.whole_since_ms())
+        gaps = reader.gaps()
     except Unavailable:
         return None
     finally:
         reader.close()
-    return Journal(rows, read_ms, since_ms)
+    return Journal(rows, read_ms, since_ms, gaps)
 
 
 async def _asked(url: str) -> Journal | None:
@@ -277,9 +277,8 @@ async def _asked(url: str) -> Journal | None:
                 ]
                 if not rows and told["last_row"]:
                     since_ms = read_ms
-                since_ms = max(since_ms, told.get("whole_since_ms", 0))
                 if told["next"] is None:
-                    return Journal(rows, read_ms, since_ms)
+                    return Journal(rows, read_ms, since_ms, gaps_of(told))
                 after = told["next"]
     except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, KeyError, TypeError):
         return None

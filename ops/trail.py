@@ -13,7 +13,7 @@ import orjson
 
 from schemas.delivery import QuarantineHandled
 from schemas.envelope import Received, legible
-from schemas.topics import ACTS, AUDIT, DECISIONS, FACTS, QUARANTINE, RECEIPTS
+from schemas.topics import ACTS, AUDIT, DECISIONS, FACTS, INTAKE, LOG, QUARANTINE, RECEIPTS
 from schemas.wire import type_name
 
 HANDLED: Final = type_name(QuarantineHandled)
@@ -21,6 +21,7 @@ MOST_RECORDS: Final = 2_000
 """Shown of one id; an incident of thousands of reports is cut, and says so."""
 _IDS: Final = ("id", "documentid", "reportid", "threadid", "incidentid", "factid", "causeid", "deliveryid")
 _CORRECTION: Final = ("correctedby", "corrects")
+_PLACES: Final = {topic: place for place, topic in enumerate((*INTAKE, LOG, FACTS, DECISIONS))}
 _SHOWN: Final = (*_IDS, *_CORRECTION, "kind", "unit", "recipient", "mode", "time")
 _CHANGE: Final = ("verb", "before", "after", "flag", "deadline", "conflict", "history", "moved_to", "to_unit", "code")
 
@@ -179,7 +180,7 @@ class Trail:
             "documents": documents,
             "reports": sorted(self.reports),
             "incidents": sorted(self.incidents),
-            "records": sorted(self.records, key=lambda one: (one["at"], one["topic"], one["partition"], one["offset"])),
+            "records": sorted(self.records, key=_by_time),
             "links": self.links,
             "decisions": self.decisions,
             "deliveries": self.receipts,
@@ -200,6 +201,11 @@ class Trail:
             ("command", self.sought in self.causes or any(one["commands"] for one in documents)),
         )
         return next((name for name, holds in kinds if holds), "other")
+
+
+def _by_time(one: Mapping[str, Any]) -> tuple[str, int, int, int]:
+    """By time; of one millisecond, as reports pass through the topics."""
+    return one["at"], _PLACES.get(one["topic"], len(_PLACES)), one["partition"], one["offset"]
 
 
 def without_record(value: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ it later brings it back (`Book.add`).
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from ops.ledger import REPORT_KINDS
@@ -208,13 +208,9 @@ def sources(parts: Iterable[Part], aside: Aside, journals: Mapping[str, Journal 
         whole.decisions.update(part.decisions)
         whole.receipts.update(part.receipts)
         names.update(part.names())
-    read: dict[str, Journal | None] = {
-        name: one and Journal((), one.read_ms, one.since_ms) for name, one in journals.items()
-    }
+    read: dict[str, Journal | None] = {name: one and replace(one, rows=()) for name, one in journals.items()}
     for node, its in rows.items():
         how = journals.get(node)
         # What was read of a node that cannot be reached now counts all the same.
-        read[node if how else f"{node} (as it was)"] = Journal(
-            its, how.read_ms if how else 0, how.since_ms if how else 0
-        )
+        read[node if how else f"{node} (as it was)"] = replace(how, rows=its) if how else Journal(its, 0)
     return Sources(read, whole.facts, whole.decisions, whole.receipts, aside.about(names), **times)

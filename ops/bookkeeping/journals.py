@@ -16,9 +16,11 @@ import aiohttp
 import orjson
 
 from connectors.journal_reader import JournalReader
+from connectors.journal_rows import Gap
 from ops import runtime
 from ops.bookkeeping.book import Placed
-from ops.ledger_rows import Journal
+from ops.bookkeeping.book import placed as of_json
+from ops.ledger_rows import GONE, Journal, gaps_of
 from ops.ledger_sources import PAGE, Where, nodes, row_of
 from schemas.errors import Code, Unavailable
 
@@ -35,10 +37,11 @@ class Numbered(NamedTuple):
 
 
 class Page(NamedTuple):
-    """Rows after one, in order, and the newest row's number."""
+    """Rows after one, in order, the newest row's number, and of which times the journal knows nothing."""
 
     rows: list[Numbered]
     last: int
+    gaps: tuple[Gap, ...] = ()
 
 
 Ask = Callable[[int, int], Awaitable[Page]]
@@ -47,13 +50,14 @@ Ask = Callable[[int, int], Awaitable[Page]]
 
 @dataclass
 class Tail:
-    """One node's journal: how far it was read, and which rows must be looked at again."""
+    """One node's journal: how far it was read, and which rows must be looked at again, by number."""
 
     node: str
     next_row: int = 0
     since_ms: int = 0
     read_ms: int = 0
-    open_rows: set[int] = field(default_factory=set)
+    open_rows: dict[int, Placed] = field(default_factory=dict)
+    gaps: tuple[Gap, ...] = ()
     reached: bool = False
     _found: dict[str, Placed] = field(default_factory=dict)
     """Read, and not yet handed over: whatever breaks a reading off, nothing of it is lost."""
@@ -62,14 +66,20 @@ class Tail:
     def __post_init__(self) -> None:
         self.handed()
 
+    @classmethod
+    def of(cls, node: str, kept: Mapping[str, Any]) -> "Tail":
+        """What `kept` gave, perhaps by way of JSON."""
+        open_rows = {one.number: one for one in map(of_json, kept["open"])}
+        return cls(node, kept["next"], kept["since_ms"], 0, open_rows)
+
     def told(self) -> Journal | None:
         """How it was read, without its rows; None while it cannot be."""
-        return Journal((), self.read_ms, self.since_ms) if self.reached else None
+        return Journal((), self.read_ms, self.since_ms, self.gaps) if self.reached else None
 
     def handed(self) -> dict[str, Placed]:
         """What was read since the last time, by document id; from now on it is the caller's to keep."""
         found, self._found = self._found, {}
-        self._handed = {"next": self.next_row, "since_ms": self.since_ms, "open": sorted(self.open_rows)}
+        self._handed = {"next": self.next_row, "since_ms": self.since_ms, "open": list(self.open_rows.values())}
         return found
 
     def kept(self) -> dict[str, Any]:
@@ -92,18 +102,23 @@ class Tail:
         while wanted:
             upto = min(wanted[0] + PAGE - 1, self.next_row)
             page = await ask(wanted[0] - 1, upto - wanted[0] + 1)
-            for number, placed in page.rows:
-                if number in self.open_rows:
-                    self._take(number, placed)
+            there = dict(page.rows)
+            for number in [one for one in wanted if one <= upto]:
+                if number in there and _document(there[number]) == _document(self.open_rows[number]):
+                    self._take(number, there[number])
+                else:
+                    self._gone(number)
             wanted = [one for one in wanted if one > upto]
 
     async def _on(self, ask: Ask, read_ms: int) -> None:
         while True:
             page = await ask(self.next_row, PAGE)
             if page.last < self.next_row:
-                self.next_row = 0  # another journal stands there, such as one from a backup: read it whole
-                self.open_rows.clear()
+                self.next_row = 0  # another journal stands there, one without an epoch of its own: read it whole
+                for number in list(self.open_rows):
+                    self._gone(number)
                 continue
+            self.gaps = page.gaps
             if not self.next_row and page.rows and page.rows[0].number > 1:
                 self.since_ms = page.rows[0].placed.row.received_ms
             if not self.next_row and not page.rows and page.last:
@@ -116,12 +131,21 @@ class Tail:
 
     def _take(self, number: int, placed: Placed) -> None:
         if placed.row.state in SETTLED:
-            self.open_rows.discard(number)
+            self.open_rows.pop(number, None)
         elif number in self.open_rows:
             return
         else:
-            self.open_rows.add(number)
-        self._found[placed.row.document_id] = placed
+            self.open_rows[number] = placed
+        self._found[_document(placed)] = placed
+
+    def _gone(self, number: int) -> None:
+        """The journal has lost the row since it was read: a disk was lost, and an older copy put back."""
+        placed = self.open_rows.pop(number)
+        self._found[_document(placed)] = placed._replace(row=placed.row._replace(state=GONE))
+
+
+def _document(placed: Placed) -> str:
+    return placed.row.document_id
 
 
 class Journals:
@@ -129,9 +153,7 @@ class Journals:
 
     def __init__(self, where: Where, token: str, kept: Mapping[str, Any]) -> None:
         self._where, self._token = where, token
-        self.tails: Final[dict[str, Tail]] = {
-            node: Tail(node, told["next"], told["since_ms"], 0, set(told["open"])) for node, told in kept.items()
-        }
+        self.tails: Final = {node: Tail.of(node, told) for node, told in kept.items()}
         self._nodes_at = 0.0
         self._session: aiohttp.ClientSession | None = None
 
@@ -200,7 +222,7 @@ class _File:
             _numbered(self._node, one.row, one.document_id, one.state.name, one.received_ms, one.reports)
             for one in found
         ]
-        return Page(rows, rows[-1].number if len(rows) == limit else self._reader.last_row())
+        return Page(rows, rows[-1].number if len(rows) == limit else self._reader.last_row(), self._reader.gaps())
 
 
 def _numbered(node: str, number: int, document: str, state: str, received_ms: int, became: Any) -> Numbered:
@@ -218,7 +240,7 @@ def _over_http(client: aiohttp.ClientSession, node: str, url: str) -> Ask:
                     _numbered(node, *(one[name] for name in ("row", "document_id", "state", "received_ms", "reports")))
                     for one in told["rows"]
                 ]
-                return Page(rows, int(told["last_row"]))
+                return Page(rows, int(told["last_row"]), gaps_of(told))
         except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError):
             raise Unavailable(Code.JOURNAL_UNAVAILABLE, f"the journal of {node} cannot be read") from None
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from ops.bookkeeping.book import NEVER, Aside, Part, sources
 from ops.ledger import Ledger, balance
-from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, Journal
+from ops.ledger_rows import DELIVER, GONE, INCIDENTS, ROUTE, Journal
 
 _NUMBERS: Final = (
     "accepted",
@@ -55,7 +55,10 @@ def with_numbers(ledger: Ledger, counts: Mapping[str, int]) -> Ledger:
 
 def account(part: Part, aside: Aside, journals: Mapping[str, Journal | None], since: Since) -> Ledger:
     """One component's account, as if every stage were at rest and every journal read: only what is whole balances."""
-    read = {name: Journal((), NEVER, one.since_ms if one else 0) for name, one in journals.items()}
+    read = {
+        name: Journal((), NEVER, one.since_ms, one.gaps) if one else Journal((), NEVER)
+        for name, one in journals.items()
+    }
     return balance(sources([part], aside, read or {"": Journal((), NEVER)}, **since))
 
 
@@ -157,7 +160,7 @@ def _waiting(part: Part, oldest: dict[str, int], stuck: dict[str, list[str]], st
             waits("publish", row.received_ms)
             if row.received_ms < stuck_before_ms:
                 stuck[node].append(document)
-        elif any(name not in told for name in (*row.reports, *row.commands)):
+        elif row.state != GONE and any(name not in told for name in (*row.reports, *row.commands)):
             waits("incidents", row.received_ms)
     for fact_id, fact in part.facts.items():
         if fact_id not in part.decisions:

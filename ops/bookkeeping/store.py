@@ -29,7 +29,7 @@ CREATE TABLE acts (act TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, about TEXT NOT 
   STRICT, WITHOUT ROWID;
 CREATE INDEX acts_about ON acts (about);
 """
-VERSION: Final = 1
+VERSION: Final = 2
 """Of what stands in the tables; to be raised with every change of their meaning."""
 BLOCK: Final = 500
 PRUNED: Final = 5_000

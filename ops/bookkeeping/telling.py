@@ -35,6 +35,7 @@ WHATS: Final = (
     "without_receipt",
     "not_in_quarantine",
     "not_in_journal",
+    "lost_with_journal",
     "decision_without_fact",
     "receipt_without_decision",
 )

@@ -3,6 +3,7 @@
 import asyncio
 import html
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -12,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from ops.console.board import Board
-from ops.console.hub import Hub
+from ops.console.hub import Hub, Reader
 from ops.console.printed import sheet
 from ops.console.traced import way
 from schemas.errors import Code, Rejected
@@ -35,6 +36,9 @@ POLICY: Final = (
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 )
 BODY_BYTES: Final = 65_536
+PIECE_BYTES: Final = 16_384
+WRITE_SECONDS: Final = 30.0
+"""A browser that takes not even a piece of an event in so long does not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +173,26 @@ async def _events(request: web.Request) -> web.StreamResponse:
     if task is not None:
         parts.streams.add(task)
         task.add_done_callback(parts.streams.discard)
-    async for framed in parts.hub.stream(request.headers.get("Last-Event-ID")):
-        await response.write(framed)
+    reader = Reader()
+    async with aclosing(parts.hub.stream(request.headers.get("Last-Event-ID"), reader)) as stream:
+        try:
+            async for framed in stream:
+                await _written(response, framed)
+        except TimeoutError:
+            parts.hub.drop(reader)
+            if request.transport is not None:
+                request.transport.abort()
     return response
+
+
+async def _written(response: web.StreamResponse, framed: bytes) -> None:
+    """Write piece by piece: of a whole board that a browser does not read, only the next piece takes room here.
+
+    TimeoutError when the browser has taken nothing for a while.
+    """
+    for start in range(0, len(framed), PIECE_BYTES):
+        async with asyncio.timeout(WRITE_SECONDS):
+            await response.write(framed[start : start + PIECE_BYTES])
 
 
 async def _incidents(request: web.Request) -> web.Response:

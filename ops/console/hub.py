@@ -7,7 +7,7 @@ read is dropped. A `beat` comes every ten seconds, whatever else comes, and says
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -48,6 +48,7 @@ class Hub:
     ring: deque[tuple[int, bytes]] = field(default_factory=lambda: deque(maxlen=RING))
     readers: set[Reader] = field(default_factory=set)
     dropped: int = 0
+    _whole: tuple[int, bytes] = (-1, b"")
 
     def publish(self, name: str, data: dict[str, Any]) -> None:
         """Give an event to all; a reader whose queue is full is dropped and must come back."""
@@ -58,9 +59,13 @@ class Hub:
             try:
                 reader.queue.put_nowait(framed)
             except asyncio.QueueFull:
-                reader.slow = True
-                self.dropped += 1
-                self.readers.discard(reader)
+                self.drop(reader)
+
+    def drop(self, reader: Reader) -> None:
+        """Leave a browser that does not read; also twice."""
+        self.dropped += not reader.slow
+        reader.slow = True
+        self.readers.discard(reader)
 
     def close(self) -> None:
         """End every stream: the console stops."""
@@ -80,14 +85,22 @@ class Hub:
             return None
         return [framed for at, framed in self.ring if at > seen]
 
-    async def stream(self, last_id: str | None) -> AsyncIterator[bytes]:
+    def whole(self) -> bytes:
+        """The whole state as an event; one object for all browsers that come while nothing happens."""
+        number, framed = self._whole
+        if number != self.number:
+            framed = frame("reset", self.snapshot(), f"{self.epoch}-{self.number}")
+            self._whole = self.number, framed
+        return framed
+
+    async def stream(self, last_id: str | None, reader: Reader | None = None) -> AsyncGenerator[bytes, None]:
         """The bytes of one browser's connection, until it is too slow or the console stops."""
-        reader = Reader()
+        reader = reader or Reader()
         self.readers.add(reader)
         try:
             first = self.missed(last_id)
             if first is None:
-                first = [frame("reset", self.snapshot(), f"{self.epoch}-{self.number}")]
+                first = [self.whole()]
             for framed in first:
                 yield framed
             clock = asyncio.get_running_loop().time

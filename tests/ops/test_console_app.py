@@ -1,5 +1,6 @@
 """The page over HTTP: who gets in, what is forwarded, what is never cached or framed."""
 
+import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +19,7 @@ from ops.settings_parts import Account
 from schemas.incident import IncidentOpened
 from tests.ops.test_console_board import fact
 from tests.schemas.samples import normalised
+from tests.waiting import until
 
 TOKEN = "made-up-token"
 ACCOUNTS = [Account(name="dyzurny", token_sha256=hashlib.sha256(TOKEN.encode()).hexdigest(), roles=("officer",))]
@@ -119,6 +121,20 @@ async def test_the_stream_begins_with_everything(page: TestClient[Any, Any]) -> 
         first = await stream.content.readuntil(b"\n\n")
     data = orjson.loads(first.split(b"data: ")[1])
     assert [incident["id"] for incident in data["incidents"]] == ["i-1"]
+
+
+async def test_a_browser_that_never_reads_is_left(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes little room while it is waited for, and its line is cut: no queue fills for it, no file stays open."""
+    monkeypatch.setattr("ops.console.app.WRITE_SECONDS", 0.05)
+    hub = Hub("e", lambda: {"board": "x" * 20_000_000})
+    parts = Parts("T", "real", Board(), hub, intake, nothing_known, {}, authenticator([]))
+    async with TestServer(build(parts)) as server:
+        _, line = await asyncio.open_connection("127.0.0.1", server.port, limit=1)
+        line.write(b"GET /api/events HTTP/1.1\r\nHost: x\r\n\r\n")
+        await until(lambda: hub.dropped)
+        assert (hub.dropped, hub.readers) == (1, set())
+        await until(lambda: not parts.streams)
+        line.transport.abort()
 
 
 async def test_what_is_not_there_is_not_found(page: TestClient[Any, Any]) -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.ledger import balance
-from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from ops.ledger_rows import DELIVER, GONE, INCIDENTS, ROUTE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from schemas.topic import HOUR_MS
 
 NOW = 1_000_000
 DONE = frozenset({"delivered"})
@@ -189,6 +190,45 @@ def test_a_published_row_that_is_not_yet_marked_is_in_flight() -> None:
     rows = (*journal("doc-1")["intake-1"].rows, Row("doc-1", "received", 90, ()))  # type: ignore[union-attr]
     told = balance(replace(sources(), facts=facts, journals={"intake-1": Journal(rows, 10_000)}))
     assert (told.balanced, told.in_flight) == (True, 1)
+
+
+def restored(rows: tuple[Row, ...], gap: tuple[int, int]) -> dict[str, Journal | None]:
+    """The journal with these rows alone, and what it does not know."""
+    return {"intake-1": Journal(rows, 10_000_000, gaps=(gap,))}
+
+
+def test_what_a_lost_journal_had_published_is_accounted_for_all_the_same() -> None:
+    """A backup was put back: what was taken since it was made stands in the topics alone, and is followed there."""
+    rows = journal("doc-1")["intake-1"].rows  # type: ignore[union-attr]
+    told = balance(replace(sources(), journals=restored(tuple(rows), (50, 110))))
+    assert told == balance(sources()), "no figure changes"
+    lost = balance(
+        replace(sources(), journals=restored(tuple(rows), (50, 110)), receipts=without(sources().receipts, "d1"))
+    )
+    assert lost.missing == {"without_receipt": ["d1"]}
+    long_ago = balance(replace(sources(), journals=restored(tuple(rows), (-9 * HOUR_MS, -8 * HOUR_MS))))
+    assert long_ago.missing == {"not_in_journal": ["r1"]}
+
+
+@pytest.mark.parametrize(
+    ("became", "missing", "in_flight"),
+    [
+        ({"doc-9": ""}, {"lost_with_journal": ["doc-9"]}, 0),
+        ({"doc-9": INCIDENTS}, {}, 1),
+        ({"doc-1": ""}, {}, 0),
+        ({"doc-4": ""}, {}, 0),
+    ],
+)
+def test_what_was_read_and_then_lost_with_its_journal(
+    became: dict[str, str], missing: dict[str, list[str]], in_flight: int
+) -> None:
+    """Read before it was published: if no topic tells of the document either, it is lost, and named."""
+    ((document, moving),) = became.items()
+    facts = {**sources().facts, "f1": FactRow("IncidentOpened", "r1", "r1", 100, "doc-1")}
+    rows = (*journal("doc-1", "doc-4")["intake-1"].rows, Row(document, GONE, 95, ()))  # type: ignore[union-attr]
+    told = balance(replace(sources(), facts=facts, journals=restored(rows, (50, 110)), moving={moving}))
+    assert (told.missing, told.in_flight) == (missing, in_flight)
+    assert (told.balanced, told.reports) == (not missing, 4)
 
 
 def test_a_repeated_report_counts_once() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from ops.bookkeeping.book import Aside, Part, Placed
 from ops.bookkeeping.judging import Read, Verdict, judge
-from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, DecisionRow, FactRow, Journal, Row
+from ops.ledger_rows import DELIVER, GONE, INCIDENTS, ROUTE, DecisionRow, FactRow, Journal, Row
 
 WHOLE = {"facts_since_ms": 0, "decisions_since_ms": 0, "aside_since_ms": 0}
 ROW = {"doc": Placed("n", 1, Row("doc", "published", 100, ("r",)))}
@@ -61,6 +61,8 @@ def test_the_oldest_work_of_each_stage() -> None:
     assert judged(waiting).stuck == {}
     late = judge([waiting], Aside(), Read(70_000, 0, {}, WHOLE, {}, 0, 0), {}, 60_000)
     assert late.stuck == {"n": ["doc"]}
+    lost = Part({"doc": Placed("n", 1, Row("doc", GONE, 100, ()))})
+    assert judged(lost).oldest_ms == {}, "nobody will publish it any more"
     assert judged(UNTOLD).oldest_ms == {"incidents": 100}
     assert judged(UNDECIDED).oldest_ms == {"route": 110}
     assert judged(UNRECEIPTED).oldest_ms == {"deliver": 120}

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ from ops.bookkeeping.judging import Read
 from ops.bookkeeping.keeper import Keeper
 from ops.bookkeeping.store import Saving, Store
 from ops.ledger import Ledger, balance
-from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE, DecisionRow, FactRow, Journal, Row, Sources
+from ops.ledger_rows import DELIVER, GONE, INCIDENTS, ROUTE, DecisionRow, FactRow, Journal, Row, Sources
 from ops.ledger_sources import PAGE, Where
 from ops.reading import Cluster
 from schemas.errors import Code, Unavailable
@@ -184,6 +186,39 @@ async def test_a_journal_that_begins_anew_is_read_anew() -> None:
     assert tail.told() is None
 
 
+@pytest.mark.parametrize("epoch", [10**9 + 1, 3])
+async def test_a_row_that_its_journal_lost_is_gone(epoch: int) -> None:
+    """Read before it was published, and the disk lost: whatever stands in the journal now, it is no longer waited for.
+
+    With an epoch of its own, or begun from nothing under the same numbers.
+    """
+    rows = {1: Row("kept", "received", 5, ()), 2: Row("lost", "received", 6, ()), 3: Row("done", "published", 7, ())}
+    gaps: tuple[tuple[int, int], ...] = ()
+
+    async def ask(after: int, limit: int) -> Page:
+        found = [Numbered(n, Placed("n", n, row)) for n, row in sorted(rows.items()) if n > after]
+        return Page(found[:limit], max(rows), gaps)
+
+    tail = Tail("n")
+    await tail.read(ask)
+    assert set(tail.handed()) == {"kept", "lost", "done"}
+    del rows[2], rows[3]
+    rows[1] = Row("kept", "quarantined", 5, ())
+    rows[epoch] = Row("new", "published", 90, ())
+    if epoch == 3:
+        rows[2] = Row("other", "published", 89, ())
+    gaps = ((5, 80),)
+    again = Tail.of("n", orjson.loads(orjson.dumps(tail.kept(), default=list)))
+    await again.read(ask)
+    found = again.handed()
+    assert found["lost"] == Placed("n", 2, Row("lost", GONE, 6, ()))
+    assert found["kept"].row.state == "quarantined"
+    assert again.open_rows == {}
+    told = again.told()
+    assert told is not None
+    assert told.gaps == gaps
+
+
 async def test_a_journal_that_goes_away_in_the_middle_is_read_on() -> None:
     """Under overload a node answers one page and not the next: what it told counts, and is kept only once handed over.
 
@@ -220,6 +255,6 @@ async def test_a_reading_that_is_cancelled_loses_nothing() -> None:
 
     tail = Tail("n")
     await tail.read(ask)
-    again = Tail("n", tail.kept()["next"], tail.kept()["since_ms"], 0, set(tail.kept()["open"]))
+    again = Tail.of("n", tail.kept())
     await again.read(ask)
     assert set(again.handed()) == {"d1"}

@@ -163,3 +163,19 @@ def test_the_trace_of_an_original_goes_on_with_its_correction() -> None:
     for topic, item in (*world(), *corrected()):
         alone.take(topic, item)
     assert alone.receipts == []
+
+
+def test_records_of_one_millisecond_stand_as_reports_pass_through() -> None:
+    """What is quick is told in the order in which it happened, not in that of the topics' names."""
+    one = Trail("r1")
+    for topic, item in world():
+        item.timestamp = 5
+        one.take(topic, item)
+    told = one.told([])
+    assert told is not None
+    assert list(dict.fromkeys(record["topic"] for record in told["records"]))[:4] == [
+        INTAKE[0],
+        FACTS,
+        DECISIONS,
+        RECEIPTS,
+    ]
