@@ -77,10 +77,12 @@ class Silence:
         answers = await self._see_topics()
         found: dict[tuple[str, int], tuple[float | None, float]] = {}
         for one in self._watched:
+            # Before the lag: a commit while it is asked for answers what is seen, and counts at the next look.
+            commits = dict(one.held.committed_at)
             lags = await self._lags(one) if answers else {}
             lagging = [part for part, lag in lags.items() if lag > 0 and not one.excused()]
             for part in lagging:
-                commit = one.held.committed_at.get(part)
+                commit = commits.get(part)
                 before = self._since.get((one.name, part))
                 found[one.name, part] = before if before is not None and before[0] == commit else (commit, self._now())
             standing = {part: self._now() - found[one.name, part][1] for part in lagging}

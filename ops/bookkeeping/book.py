@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
 
 from ops.ledger import REPORT_KINDS
-from ops.ledger_rows import AsideRow, DecisionRow, FactRow, Journal, Row, Sources
+from ops.ledger_rows import GONE, AsideRow, DecisionRow, FactRow, Journal, Row, Sources
 
 NEVER: Final = 2**62
 
@@ -129,6 +129,10 @@ class Book(Part):
         for delivery, (kinds, at_ms) in part.receipts.items():
             before, first_ms = self.receipts.get(delivery, (frozenset[str](), at_ms))
             part.receipts[delivery] = (kinds | before, min(at_ms, first_ms))
+        for document, placed in part.rows.items():
+            known = self.rows.get(document)
+            if known and placed.row.state == GONE and known.node != placed.node:
+                part.rows[document] = known  # its partner told two nodes: the other one's journal has it still
         for mine, its in self._with(part):
             mine.update(its)
         for one in {*part.rows, *part.facts, *part.decisions, *part.receipts}:

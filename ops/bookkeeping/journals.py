@@ -179,7 +179,12 @@ class Journals:
                     await tail.read(file.ask)
             else:
                 tail.reached = False
-        return {document: placed for tail in self.tails.values() for document, placed in tail.handed().items()}
+        found: dict[str, Placed] = {}
+        for tail in self.tails.values():
+            for document, placed in tail.handed().items():
+                if placed.row.state != GONE or document not in found:
+                    found[document] = placed
+        return found
 
     def told(self) -> dict[str, Journal | None]:
         """How each was read the last time."""

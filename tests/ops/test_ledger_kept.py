@@ -219,6 +219,16 @@ async def test_a_row_that_its_journal_lost_is_gone(epoch: int) -> None:
     assert told.gaps == gaps
 
 
+def test_what_another_node_still_has_is_not_gone(tmp_path: Path) -> None:
+    """A partner told both nodes: the loss of one journal takes nothing from the other's."""
+    told = kept(tmp_path)
+    has = Placed("b", 7, Row("doc", "published", 5, ("r",)))
+    told.book.add(Part({"doc": has}), 0)
+    told.book.add(Part({"doc": Placed("a", 3, Row("doc", GONE, 5, ()))}), 0)
+    assert told.book.rows == {"doc": has}
+    told.store.close()
+
+
 async def test_a_journal_that_goes_away_in_the_middle_is_read_on() -> None:
     """Under overload a node answers one page and not the next: what it told counts, and is kept only once handed over.
 

@@ -74,6 +74,29 @@ async def test_commits_clear_it() -> None:
     assert bench.convicted == []
 
 
+async def test_a_commit_while_the_lag_is_asked_for_clears_it() -> None:
+    """An input of a record now and then: each is committed at once, however often a look falls beside one."""
+    bench = Bench()
+    labels = {"processor": PROCESSOR.name, "input": PROCESSOR.input}
+
+    async def committing(group: str, topic: str, partitions: tuple[int, ...]) -> dict[int, int]:
+        bench.told.committed_at = {0: bench.at}
+        return {0: 1}
+
+    bench.lags.of = committing  # type: ignore[method-assign]
+    await bench.look(0)
+    commit = bench.told.committed_at
+
+    async def waiting(group: str, topic: str, partitions: tuple[int, ...]) -> dict[int, int]:
+        bench.told.committed_at = commit
+        return {0: 1}
+
+    bench.lags.of = waiting  # type: ignore[method-assign]
+    await bench.look(LIMIT + 1)
+    assert bench.convicted == []
+    assert bench.value("sztab_standing_seconds", **labels) == 0
+
+
 async def test_no_lag_is_no_silence() -> None:
     """An idle input may stay idle for days; a record that comes after it has its whole time."""
     bench = Bench(lag=0)
