@@ -5,18 +5,17 @@ sum with the prior is the log-odds that both are the same. The numbers are data 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from schemas.summary import Evidence, Explanation
 from streams import likeness
-from streams.incident_state import Candidate, Incident, Sighting
+from streams.first_look import METRES_PER_DEGREE
+from streams.incident_state import Incident, Sighting
 from streams.lifecycle import OVER
-from streams.match_weights import SLOT_MS, Bounds, Likeness, Weights, vagueness
+from streams.match_weights import Likeness, Weights
 
-METRES_PER_DEGREE: Final = 111_195.0
-"""Of latitude, on a sphere of 6,371 km; the error below 0.6 % is nothing beside the positions' own."""
 MOST_BITS: Final = 60.0
 """More is as sure."""
 
@@ -27,57 +26,17 @@ def metres_between(lat: float, lon: float, other_lat: float, other_lon: float) -
     return math.hypot((lat - other_lat) * METRES_PER_DEGREE, east)
 
 
-class Around(NamedTuple):
-    """What is near a report: ids of the incidents that are worth a look, and how many open ones there are in all."""
-
-    ids: list[str]
-    open: int
-
-
 @dataclass(frozen=True, slots=True)
 class Match:
     """One incident that the report may belong to. `bits` is the sum of the parts; `telling` of those beyond place,
-    time, kind and source.
+    time, kind and source. `apart`: one source told both, as kinds that are seldom one.
     """
 
     incident: Incident
     bits: float
     telling: float
+    apart: bool
     parts: tuple[tuple[str, str, float], ...]
-
-
-def worth_a_look(weights: Weights, report: Sighting, candidates: Iterable[Candidate]) -> Around:
-    """The candidates that the best words could still bring to the threshold of suggestion.
-
-    By the place, kind and last time that their cell lists, with `GRACE_M` and a slot of time of grace: what is left out
-    could be a match only if the incident's reports lay further apart than that.
-    """
-    shape = weights.shape
-    words = (weights.text.most if report.text else 0.0) + (weights.street.most if report.street else 0.0)
-    best = weights.source_most + (shape.direction.same if report.direction else 0.0)
-    lacking = weights.suggest_bits - shape.prior_bits - best - words - weights.least_bits
-    lat, lon, at_ms, own = report.lat or 0.0, report.lon or 0.0, report.at_ms, vagueness(report.sigma_m)
-    east_m = METRES_PER_DEGREE * math.cos(math.radians(lat))
-    found: list[str] = []
-    rules: dict[str, tuple[float, Bounds]] = {}
-    around, crowd = shape.search_m**2 if shape.burst_bits else -1.0, 0
-    for incident_id, its_lat, its_lon, kind, seen_ms in candidates:
-        rule = rules.get(kind)
-        if rule is None:
-            bounds = weights.bounds(report.category, kind, own)
-            rule = rules[kind] = bounds.reach(lacking - bounds.kind_bits - bounds.time_bits[0]), bounds
-        north, east = (lat - its_lat) * METRES_PER_DEGREE, (lon - its_lon) * east_m
-        squared = north * north + east * east
-        if squared > rule[0] and squared > around:
-            continue
-        bounds, gap = rule[1], at_ms - seen_ms
-        if gap > bounds.longest_ms:
-            continue
-        crowd += squared <= around
-        time_bits = bounds.time_bits[gap // SLOT_MS] if gap > 0 else bounds.time_bits[0]
-        if squared <= bounds.reach(lacking - bounds.kind_bits - time_bits):
-            found.append(incident_id)
-    return Around(found, crowd)
 
 
 def best(
@@ -89,7 +48,8 @@ def best(
     fit as well the report can belong to one of them only, and the weight of the best is less by that. Of equal ones the
     id decides, so that a replay decides alike.
     """
-    matches = [match for one in incidents if (match := score(weights, report, shared, one, crowd)) is not None]
+    look = _Look(weights, report, shared, crowd)
+    matches = [match for one in incidents if (match := look.score(one)) is not None]
     if not matches:
         return None
     first = max(matches, key=lambda match: (match.bits, match.incident.summary.incident_id))
@@ -112,55 +72,117 @@ def _perhaps_one(match: Match, other: Match) -> bool:
     )
 
 
-def score(
-    weights: Weights, report: Sighting, shared: frozenset[str], incident: Incident, crowd: int = 1
-) -> Match | None:
-    """The match of one report with one incident; None below the threshold of suggestion, or too far away to be one."""
-    common = shared.intersection(incident.shared) if shared else frozenset[str]()
-    shape, category = weights.shape, incident.summary.category
-    nearest = _nearest(weights, report, incident, shape.never_beyond_m if common else shape.search_m)
-    if nearest is None:
-        return None
-    seen, place, time, metres = nearest
-    kind = weights.category_bits(report.category, category)
-    source = weights.source_bits(report.system, seen.system)
-    ids = _shared_bits(weights, common) if common else 0.0
-    way = weights.direction_bits(report.direction, seen.direction)
-    burst = -shape.burst_bits * math.log2(max(1, crowd))
-    sure = shape.prior_bits + burst + place + time + kind + source + ids + way
-    if sure + weights.text.most + weights.street.most < weights.suggest_bits:
-        return None
-    street = max([_likeness(weights.street, report.street, one.street) for one in incident.sightings])
-    if sure + weights.text.most + street < weights.suggest_bits:
-        return None
-    text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
-    bits = sure + text + street
-    if bits < weights.suggest_bits:
-        return None
-    parts = [("prior", "before looking", shape.prior_bits)]
-    parts += [("burst", f"{crowd} open incidents around", burst)] if burst else []
-    if metres is not None:
-        parts.append(("distance", f"{metres:.0f} m (±{sigma_m(weights, report, seen):.0f} m)", place))
-    parts += [
-        ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", time),
-        ("category-pair", f"{report.category} / {category}", kind),
-        ("source-pair", f"{report.system} / {seen.system}", source),
-    ]
-    parts += [("direction", f"{report.direction} / {seen.direction}", way)] if way else []
-    parts += [("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in common})), ids)] if common else []
-    parts += [(name, "likeness of the words", part) for name, part in (("text", text), ("street", street)) if part]
-    return Match(incident, bits, text + ids, tuple(parts))
+class _Look:
+    """One report on its way to an incident, with what is the same for all of them. A look at each is a few steps."""
+
+    __slots__ = ("crowd", "east_m", "prior", "report", "shared", "weights", "words")
+
+    def __init__(self, weights: Weights, report: Sighting, shared: frozenset[str], crowd: int) -> None:
+        self.weights, self.report, self.shared, self.crowd = weights, report, shared, crowd
+        self.east_m = METRES_PER_DEGREE * math.cos(math.radians(report.lat)) if report.lat is not None else 0.0
+        shape = weights.shape
+        self.prior = shape.prior_bits - (shape.burst_bits * math.log2(max(1, crowd)) if shape.burst_bits else 0.0)
+        self.words = weights.text.most + weights.street.most
+
+    def score(self, incident: Incident) -> Match | None:
+        """The match with one incident; None below the threshold of suggestion, or too far away to be one."""
+        weights, report = self.weights, self.report
+        common = self.shared.intersection(incident.shared) if self.shared else frozenset[str]()
+        nearest = self._nearest(incident, weights.shape.never_beyond_m if common else weights.shape.search_m)
+        if nearest is None:
+            return None
+        seen, place, time, _ = nearest
+        kind = weights.category_bits(report.category, incident.summary.category)
+        source = weights.source_bits(report.system, seen.system)
+        ids = _shared_bits(weights, common) if common else 0.0
+        way = weights.direction_bits(report.direction, seen.direction)
+        sure = self.prior + place + time + kind + source + ids + way
+        if sure + self.words < weights.suggest_bits:
+            return None
+        street = max([_likeness(weights.street, report.street, one.street) for one in incident.sightings])
+        if sure + weights.text.most + street < weights.suggest_bits:
+            return None
+        text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
+        bits = sure + text + street
+        if bits < weights.suggest_bits:
+            return None
+        apart = report.system == seen.system and kind < weights.one_source_bits
+        found = {"category-pair": kind, "source-pair": source, "direction": way, "text": text, "street": street}
+        return Match(incident, bits, text + ids, apart, self._parts(incident, nearest, found, common, ids))
+
+    def _parts(
+        self,
+        incident: Incident,
+        nearest: "_Nearest",
+        bits: Mapping[str, float],
+        common: frozenset[str],
+        ids: float,
+    ) -> tuple[tuple[str, str, float], ...]:
+        """What the weight is made of: feature, what was seen, bits."""
+        report, shape = self.report, self.weights.shape
+        seen, place, time, squared = nearest
+        parts = [("prior", "before looking", shape.prior_bits)]
+        if burst := self.prior - shape.prior_bits:
+            parts.append(("burst", f"{self.crowd} open incidents around", burst))
+        if squared is not None:
+            around = math.sqrt(_variance(self.weights, report, seen))
+            parts.append(("distance", f"{math.sqrt(squared):.0f} m (±{around:.0f} m)", place))
+        parts += [
+            ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", time),
+            ("category-pair", f"{report.category} / {incident.summary.category}", bits["category-pair"]),
+            ("source-pair", f"{report.system} / {seen.system}", bits["source-pair"]),
+        ]
+        if bits["direction"]:
+            parts.append(("direction", f"{report.direction} / {seen.direction}", bits["direction"]))
+        if common:
+            parts.append(("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in common})), ids))
+        parts += [(name, "likeness of the words", bits[name]) for name in ("text", "street") if bits[name]]
+        return tuple(parts)
+
+    def _nearest(self, incident: Incident, reach_m: float) -> "_Nearest | None":
+        """The incident's sighting that fits best by place and time.
+
+        None when any sighting is out of reach: so an incident does not drift along neighbours of neighbours.
+        """
+        found: _Nearest | None = None
+        weights, report, window_ms = self.weights, self.report, incident.window_ms
+        lat, lon, curve = report.lat, report.lon, weights.curve(window_ms)
+        moving = bool(weights.moving) and not weights.moving.isdisjoint((report.category, incident.summary.category))
+        for seen in incident.sightings:
+            squared, place, gap = None, 0.0, abs(report.at_ms - seen.at_ms)
+            if lat is not None and lon is not None and seen.lat is not None and seen.lon is not None:
+                north, east = (lat - seen.lat) * METRES_PER_DEGREE, (lon - seen.lon) * self.east_m
+                squared = north * north + east * east
+                vague = report.sigma_m + seen.sigma_m
+                driven = weights.driven_m(gap) if moving else 0.0
+                if squared > (reach_m + vague + driven) ** 2:
+                    return None
+                place = weights.fall.of(squared, _variance(weights, report, seen))
+                if moving and squared <= (vague + driven) ** 2:
+                    place = max(place, weights.shape.moving.least_bits)
+            if gap > window_ms:
+                continue
+            time = curve.bits(gap)
+            if found is None or place + time > found[1] + found[2]:
+                found = seen, place, time, squared
+        return found
+
+
+_Nearest = tuple[Sighting, float, float, float | None]
+"""A sighting, the weights of its place and time, and the square of the distance to it, if it has a place."""
 
 
 def links(weights: Weights, report: Sighting, match: Match) -> bool:
     """Whether the machine links by itself; otherwise a person is asked.
 
-    Never to an incident that is over, and never on place, time and kind alone where the kind is a careful one.
+    Never to an incident that is over, and never on place, time and kind alone where the kind is a careful one, or where
+    one source has told two kinds that are seldom one.
     """
     summary, careful = match.incident.summary, weights.shape.careful
     if match.bits < weights.auto_bits(report.category, summary.category) or summary.state in OVER:
         return False
-    return match.telling >= careful.bits or not ({report.category, summary.category} & set(careful.categories))
+    alone = match.apart or {report.category, summary.category} & set(careful.categories)
+    return match.telling >= careful.bits or not alone
 
 
 def explanation(weights: Weights, match: Match) -> Explanation:
@@ -175,36 +197,14 @@ def explanation(weights: Weights, match: Match) -> Explanation:
     )
 
 
-def _nearest(
-    weights: Weights, report: Sighting, incident: Incident, reach_m: float
-) -> tuple[Sighting, float, float, float | None] | None:
-    """The incident's sighting that fits best by place and time, with both weights and the distance.
-
-    None when any sighting is out of reach: so an incident does not drift along neighbours of neighbours.
-    """
-    found: tuple[Sighting, float, float, float | None] | None = None
-    lat, lon = report.lat, report.lon
-    east_m = METRES_PER_DEGREE * math.cos(math.radians(lat)) if lat is not None else 0.0
-    for seen in incident.sightings:
-        metres, place = None, 0.0
-        if lat is not None and lon is not None and seen.lat is not None and seen.lon is not None:
-            metres = math.hypot((lat - seen.lat) * METRES_PER_DEGREE, (lon - seen.lon) * east_m)
-            if metres > reach_m + report.sigma_m + seen.sigma_m:
-                return None
-            place = weights.distance_bits(metres, sigma_m(weights, report, seen))
-        gap = abs(report.at_ms - seen.at_ms)
-        if gap > incident.window_ms:
-            continue
-        time = weights.time_bits(gap, incident.window_ms)
-        if found is None or place + time > found[1] + found[2]:
-            found = seen, place, time, metres
-    return found
-
-
 def sigma_m(weights: Weights, report: Sighting, seen: Sighting) -> float:
     """Standard deviation along one axis: half the kinds' radius, and both uncertainties (radius of two in three)."""
-    spread = weights.spread_m(report.category, seen.category)
-    return math.sqrt(spread * spread / 4 + (report.sigma_m**2 + seen.sigma_m**2) / 2.25)
+    return math.sqrt(_variance(weights, report, seen))
+
+
+def _variance(weights: Weights, report: Sighting, seen: Sighting) -> float:
+    spread, one, other = weights.spread_m(report.category, seen.category), report.sigma_m, seen.sigma_m
+    return spread * spread / 4 + (one * one + other * other) / 2.25
 
 
 def _shared_bits(weights: Weights, common: Iterable[str]) -> float:

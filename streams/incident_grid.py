@@ -9,11 +9,10 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from schemas.report import Mode
-from streams import correlate
-from streams.correlate import METRES_PER_DEGREE
+from streams.first_look import METRES_PER_DEGREE, SLOT_MS, vagueness, worth_a_look
 from streams.incident_state import Candidate, Incident, Sighting
 from streams.incident_turn import Turn
-from streams.match_weights import SLOT_MS, vagueness
+from streams.match_weights import Weights
 
 CELL_LIMIT: Final = 512
 """How many candidates one cell holds; beyond it the one that came first is no candidate any more."""
@@ -22,7 +21,7 @@ _NEIGHBOURS: Final = tuple((x, y) for x in (-1, 0, 1) for y in (-1, 0, 1))
 
 def stand(turn: Turn, incident: Incident) -> Incident:
     """Put the incident into the cell of its place, or list it there as it is now; not saved yet."""
-    listed = _listed(incident)
+    listed = _listed(turn.reference.weights, incident)
     if listed is None:
         return leave(turn, incident)
     old = incident.listed
@@ -67,14 +66,19 @@ def near(turn: Turn, mode: Mode, sighting: Sighting) -> Near:
     x, y = _grid(turn, sighting.lat, sighting.lon)
     cells = (turn.get(_cell(turn, mode, x + dx, y + dy)) for dx, dy in _NEIGHBOURS)
     candidates = [one for cell in cells if cell for one in cell]
-    around = correlate.worth_a_look(turn.reference.weights, sighting, candidates)
+    around = worth_a_look(turn.reference.weights, sighting, candidates)
     found = (turn.incident(one) for one in around.ids)
     return Near(tuple(one for one in found if one is not None), around.open)
 
 
-def _listed(incident: Incident) -> Candidate | None:
-    """How its cell lists it: at the sighting that gave the place, else at the last one if that has a point."""
-    at = next((one for one in incident.sightings if one.lat is not None), None)
+def _listed(weights: Weights, incident: Incident) -> Candidate | None:
+    """How its cell lists it: at the sighting that gave the place, else at the last one if that has a point.
+
+    Who moves is listed where they were seen last.
+    """
+    moving = incident.summary.category in weights.moving
+    sightings = reversed(incident.sightings) if moving else incident.sightings
+    at = next((one for one in sightings if one.lat is not None), None)
     if at is None or at.lat is None or at.lon is None:
         return None
     summary = incident.summary

@@ -25,11 +25,13 @@ _PLAIN: Final = str.maketrans({"ł": "l", "Ł": "l", "ß": "ss", "ø": "o", "đ"
 
 
 class Words(NamedTuple):
-    """The words of a text: what they weigh together, their stems in order, and what each weighs."""
+    """The words of a text: what they weigh together, their stems in order, what each weighs."""
 
     total: float
     stems: tuple[str, ...]
     weights: dict[str, float]
+    long: tuple[str, ...]
+    """Those that may be misspelt."""
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -38,7 +40,9 @@ def words(text: str) -> Words:
     even = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
     bare = "".join(one for one in even if not unicodedata.combining(one))
     weights = {word if word.isdecimal() else word[:STEM]: _weight(word) for word in _WORD.findall(bare)}
-    return Words(sum(weights.values()), tuple(sorted(weights)), weights)
+    stems = tuple(sorted(weights))
+    long = tuple(stem for stem in stems if len(stem) >= FUZZY and not stem.isdecimal())
+    return Words(sum(weights.values()), stems, weights, long)
 
 
 def percent(one: str, other: str) -> float | None:
@@ -48,19 +52,19 @@ def percent(one: str, other: str) -> float | None:
         return None
     if many < few:
         few, many = many, few
-    common = sum(weight for stem, weight in few.weights.items() if stem in many.weights)
-    if common < few.total:
-        rest = [stem for stem in many.stems if stem not in few.weights and len(stem) >= FUZZY and not stem.isdecimal()]
-        common += sum(few.weights[stem] * _misspelt(stem, rest) for stem in few.stems if stem not in many.weights)
-    return min(100.0, 100.0 * common / few.total)
-
-
-def _misspelt(stem: str, others: list[str]) -> float:
-    """How nearly the stem is one of the others: 0, or 0.8 to 1."""
-    if len(stem) < FUZZY or stem.isdecimal():
-        return 0.0
-    found = process.extractOne(stem, others, scorer=fuzz.ratio, score_cutoff=LIKE)
-    return found[1] / 100 if found is not None else 0.0
+    total, theirs = few.total, many.weights
+    common = 0.0
+    for stem, weight in few.weights.items():
+        if stem in theirs:
+            common += weight
+    if common < total:
+        others = [stem for stem in many.long if stem not in few.weights]
+        for stem in few.long if others else ():
+            if stem not in theirs:
+                found = process.extractOne(stem, others, scorer=fuzz.ratio, score_cutoff=LIKE)
+                if found is not None:
+                    common += few.weights[stem] * found[1] / 100
+    return min(100.0, 100.0 * common / total)
 
 
 def _weight(word: str) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from streams.categories import Catalogue
 from streams.loading import checked, digest, read_yaml, refused
@@ -14,33 +14,47 @@ from streams.weight_shapes import CategoryWeights, LikenessShape, SourceShape, W
 
 BUILT_IN: Final = "built_in.yaml"
 REMEMBERED_PAIRS: Final = 16_384
-SLOT_MS: Final = 300_000
-"""How finely the first look at a candidate tells times apart."""
-STEP_BITS: Final = 0.5
-"""How finely it tells weights apart."""
-STEP_M: Final = 50
-GRACE_M: Final = 200
-"""How much nearer than its place another report of an incident may lie for the first look."""
-LEAST_SIGMA_M: Final = 100
 
 
-class Bounds(NamedTuple):
-    """For the first look at a candidate: the most that kinds, time and place can give."""
+class Curve(NamedTuple):
+    """Bits by time for incidents of one window: their ratio of likelihoods is two exponentials of the gap in ms."""
 
-    kind_bits: float
-    time_bits: tuple[float, ...]
-    """By slots of time since the incident's last report."""
-    longest_ms: int
-    """The window of the incident's kind."""
-    reach_squared: tuple[float, ...]
-    """Square of the farthest distance that still gives `least_bits` and so many steps more; beyond the last, none."""
+    early: float
+    early_rate: float
+    late: float
+    late_rate: float
+    least: float
+    scale: float
 
-    def reach(self, lacking: float) -> float:
-        """Square of the farthest distance that gives so many bits more than the least; negative: none does."""
-        steps = int(lacking // STEP_BITS)
-        if steps >= len(self.reach_squared):
-            return -1.0
-        return self.reach_squared[max(0, steps)]
+    def bits(self, gap_ms: int) -> float:
+        """Bits for so long a gap."""
+        ratio = self.early * math.exp(self.early_rate * gap_ms) + self.late * math.exp(self.late_rate * gap_ms)
+        bits = math.log2(ratio) if ratio > 0 else self.least
+        return self.scale * (bits if bits > self.least else self.least)  # noqa: FURB136 - by far the quickest
+
+
+class Fall(NamedTuple):
+    """Bits by distance: a Gaussian around the incident, and a wider one of those callers that are far off.
+
+    In square metres; both weights hold the area in which an incident is looked for.
+    """
+
+    near: float
+    far: float
+    tail: float
+    least: float
+    scale: float
+
+    def bits(self, squared: float, near: float, far: float) -> float:
+        """Bits for the square of a distance, where these are the variances of the two."""
+        ratio = self.near / near * math.exp(-squared / (2 * near)) + self.far / far * math.exp(-squared / (2 * far))
+        bits = math.log2(ratio) if ratio > 0 else self.least
+        return self.scale * (bits if bits > self.least else self.least)  # noqa: FURB136 - by far the quickest
+
+    def of(self, squared: float, variance: float) -> float:
+        """Bits where reports of one incident differ by this variance along each axis."""
+        far = 4 * variance
+        return self.bits(squared, variance, far if far > self.tail else self.tail)  # noqa: FURB136 - likewise
 
 
 class Likeness(NamedTuple):
@@ -72,62 +86,21 @@ class Weights:
     source_most: float
     text: Likeness
     street: Likeness
+    fall: Fall
+    one_source_bits: float
+    """Kinds that count less are apart where one source told both."""
+    moving: frozenset[str]
+    """Kinds that do not stay where they were seen."""
     suggest_bits: float
     """From here on a person is asked."""
-    _known: dict[tuple[str, str, int], Bounds] = field(default_factory=dict, repr=False, compare=False)
-    _times: dict[int, tuple[float, ...]] = field(default_factory=dict, repr=False, compare=False)
-    _reaches: dict[tuple[float, float], tuple[float, ...]] = field(default_factory=dict, repr=False, compare=False)
+    looks: dict[tuple[str, int, float], Any] = field(default_factory=dict, repr=False, compare=False)
+    """What `streams.first_look` remembers: it follows from the weights and the catalogue alone."""
+    _curves: dict[int, Curve] = field(default_factory=dict, repr=False, compare=False)
 
     def auto_bits(self, one: str, other: str) -> float:
         """From here on the machine links reports of these kinds."""
         costs = self.shape.costs
         return math.log2(max(costs.categories.get(kind, costs.false_link) for kind in (one, other)))
-
-    def bounds(self, category: str, kind: str, vague: int) -> Bounds:
-        """For a report of this category and an incident whose kind is listed as `category/vagueness`.
-
-        Remembered: they follow from the weights and the catalogue alone.
-        """
-        key = (category, kind, vague)
-        found = self._known.get(key)
-        if found is None:
-            if len(self._known) >= REMEMBERED_PAIRS:
-                self._known.clear()
-            other, _, its_vague = kind.rpartition("/")
-            found = self._known[key] = self._bounds(category, other, int(its_vague), vague)
-        return found
-
-    def _bounds(self, one: str, other: str, its_vague: int, vague: int) -> Bounds:
-        window = self.window_ms(other)
-        times = self._times.get(window)
-        if times is None:
-            slots = range(window // SLOT_MS + 2)
-            times = tuple(self.time_bits(max(slot - 1, 0) * SLOT_MS, window) for slot in slots)
-            self._times[window] = times
-        spread, radii = self.spread_m(one, other), (LEAST_SIGMA_M << vague) ** 2 + (LEAST_SIGMA_M << its_vague) ** 2
-        reach = self._reaches.get((spread, radii))
-        if reach is None:
-            reach = self._reaches[spread, radii] = self._reach(spread / 2, math.sqrt(spread**2 / 4 + radii / 2.25))
-        return Bounds(self.category_bits(one, other), times, window, reach)
-
-    def _reach(self, smallest: float, largest: float) -> tuple[float, ...]:
-        """See `Bounds.reach_squared`; the standard deviation lies between these."""
-        steps = range(2 * int(self.shape.search_m) // STEP_M + 1)
-        most = [self._most(max(at * STEP_M - GRACE_M, 0), max(smallest, 1.0), largest) for at in steps]
-        least, at = self.least_bits, steps[-1]
-        reach = []
-        for step in range(int((most[0] - least) / STEP_BITS) + 1):
-            while most[at] < least + step * STEP_BITS:
-                at -= 1
-            reach.append(float((at * STEP_M) ** 2))
-        return tuple(reach)
-
-    def _most(self, metres: float, smallest: float, largest: float) -> float:
-        """No standard deviation between these gives so distant a point more bits; a Gaussian is highest at its own."""
-        shape, squared, best = self.shape.distance, metres * metres, metres / math.sqrt(2)
-        near = min(max(best, smallest), largest)
-        far = min(max(best, shape.tail_m, 2 * smallest), max(shape.tail_m, 2 * largest))
-        return self._falling_bits(near**2, far**2, squared)
 
     @property
     def least_bits(self) -> float:
@@ -136,34 +109,38 @@ class Weights:
 
     def distance_bits(self, metres: float, sigma_m: float) -> float:
         """Bits for two points so far apart, where those of one incident differ by `sigma_m` along each axis."""
-        far = max(self.shape.distance.tail_m, 2 * sigma_m)
-        return self._falling_bits(sigma_m**2, far**2, metres * metres)
-
-    def _falling_bits(self, near: float, far: float, squared: float) -> float:
-        shape, area, tail = self.shape, self.shape.search_m**2, self.shape.distance.tail
-        ratio = (1 - tail) * _falling(area, near, squared) + tail * _falling(area, far, squared)
-        bits = max(math.log2(ratio), shape.least_bits) if ratio > 0 else shape.least_bits
-        return shape.distance.scale * bits
+        return self.fall.of(metres * metres, sigma_m * sigma_m)
 
     def time_bits(self, gap_ms: int, window_ms: int) -> float:
         """Bits for two event times so far apart; the window is that of the incident's category."""
-        shape, gap, window = self.shape.time, gap_ms / 60_000, window_ms / 60_000
-        late = max(shape.late_least_minutes, window / 4)
-        early = (1 - shape.late) / shape.early_minutes * math.exp(-gap / shape.early_minutes)
-        ratio = min(window, shape.window_minutes) * (early + shape.late / late * math.exp(-gap / late))
-        bits = max(math.log2(ratio), self.shape.least_bits) if ratio > 0 else self.shape.least_bits
-        return shape.scale * bits
+        return self.curve(window_ms).bits(gap_ms)
+
+    def curve(self, window_ms: int) -> Curve:
+        """The curve of incidents of this window."""
+        found = self._curves.get(window_ms)
+        if found is None:
+            shape, window = self.shape.time, window_ms / 60_000
+            late = max(shape.late_least_minutes, window / 4)
+            wide, early = min(window, shape.window_minutes), shape.early_minutes
+            found = self._curves[window_ms] = Curve(
+                wide * (1 - shape.late) / early,
+                -1 / (60_000 * early),
+                wide * shape.late / late,
+                -1 / (60_000 * late),
+                self.shape.least_bits,
+                shape.scale,
+            )
+        return found
+
+    def driven_m(self, gap_ms: int) -> float:
+        """How far somebody who moves may have come meanwhile, in metres."""
+        return self.shape.moving.km_per_minute * gap_ms / 60
 
     def direction_bits(self, one: str, other: str) -> float:
         """Bits for two directions of travel as they were told."""
         if not one or not other:
             return 0.0
         return self.shape.direction.same if one == other else self.shape.direction.different
-
-
-def vagueness(sigma_m: float) -> int:
-    """An uncertainty as a power of two: at most 100 m times two to this."""
-    return int(max(sigma_m - 1, 0) // LEAST_SIGMA_M).bit_length()
 
 
 def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weights:
@@ -176,6 +153,7 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
     known = set(catalogue.categories) | {one.group for one in catalogue.categories.values()}
     named = {part for pair in shape.category.pairs for part in pair.split("|")}
     named |= {*shape.category.neutral_groups, *shape.careful.categories, *shape.costs.categories}
+    named |= set(shape.moving.categories)
     mistakes = [f"{where}: category {one!r} is not in the catalogue" for one in sorted(named - known)]
     mistakes += [f"{where}: category.pairs.{one}: must be two kinds" for one in shape.category.pairs if "|" not in one]
     mistakes += [f"{where}: source.pairs.{one}: must be two systems" for one in shape.source.pairs if "|" not in one]
@@ -193,6 +171,9 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
         source_most=max(shape.source.same, shape.source.different, *shape.source.pairs.values()),
         text=_likeness(shape.text),
         street=_likeness(shape.street),
+        fall=_fall(shape),
+        one_source_bits=-math.inf if shape.careful.one_source_bits is None else shape.careful.one_source_bits,
+        moving=frozenset(shape.moving.categories),
         suggest_bits=math.log2(shape.costs.false_suggestion),
     )
 
@@ -207,8 +188,9 @@ def built_in_text() -> str:
     return (files("streams") / "weights" / BUILT_IN).read_text(encoding="utf-8")
 
 
-def _falling(area: float, variance: float, squared: float) -> float:
-    return area / (2 * variance) * math.exp(-squared / (2 * variance))
+def _fall(shape: WeightsShape) -> Fall:
+    half, distance = shape.search_m**2 / 2, shape.distance
+    return Fall((1 - distance.tail) * half, distance.tail * half, distance.tail_m**2, shape.least_bits, distance.scale)
 
 
 def _likeness(shape: LikenessShape) -> Likeness:

@@ -88,10 +88,23 @@ class CostShape(Shape):
 
 
 class CarefulShape(Shape):
-    """Kinds that place, time and kind alone never join."""
+    """What place, time and kind alone never join: words or shared identifiers must give so many bits."""
 
     bits: Positive
     categories: tuple[str, ...]
+    """These kinds."""
+    one_source_bits: float | None = None
+    """Reports of one source whose kinds count less than this: who took both kept them apart."""
+
+
+class MovingShape(Shape):
+    """Kinds whose place is where somebody was seen passing: a driver, a stolen car, somebody on the run."""
+
+    km_per_minute: NotNegative = 0.0
+    """How far they come meanwhile."""
+    least_bits: Annotated[float, Field(le=0)] = 0.0
+    """What a distance counts at least that they may have come."""
+    categories: tuple[str, ...] = ()
 
 
 class WeightsShape(Shape):
@@ -116,3 +129,4 @@ class WeightsShape(Shape):
     source: SourceShape
     direction: DirectionShape = DirectionShape()
     careful: CarefulShape
+    moving: MovingShape = MovingShape()

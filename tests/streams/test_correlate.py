@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from schemas.errors import Misconfigured
 from schemas.report import Urgency
-from streams import match_weights
+from streams import correlate, match_weights
 from streams.categories import built_in
+from streams.first_look import worth_a_look
+from streams.incident_summary import gist, sighting
 from tests.streams.incident_log import Territory, command, incident_of, kinds, place, report
 
 CATALOGUE = built_in()
@@ -78,6 +80,28 @@ def test_digest_names_the_content():
     """Another number is another version; the same file is the same."""
     assert match_weights.load(TEXT, CATALOGUE).version == WEIGHTS.version
     assert match_weights.load(TEXT.replace("-6.19", "-6.1", 1), CATALOGUE).version != WEIGHTS.version
+
+
+@given(
+    st.integers(0, 12_000),
+    st.integers(-3_600, 90 * 60),
+    CODES,
+    CODES,
+    st.sampled_from([20, 150, 900, 4_000]),
+    st.booleans(),
+)
+def test_the_first_look_leaves_out_nothing_that_matches(metres, seconds, one, other, sigma, spoken):
+    """What is not looked at again could not have been suggested, whatever it is and however it was told."""
+    territory = Territory()
+    told: dict[str, Any] = (
+        {"text": "biały bus stoi w poprzek", "system": "psp"} if spoken else {"text": "x", "system": "psp"}
+    )
+    territory.put(report("first", category=one, at=place(uncertainty_m=sigma), text="biały bus stoi w poprzek"))
+    (incident,) = [one for key, one in territory.memory.values.items() if key.startswith("i|")]
+    put = report("second", category=other, seconds=seconds, at=place(metres, uncertainty_m=sigma), **told)
+    seen = sighting(gist(put), WEIGHTS.shape)
+    if correlate.best(WEIGHTS, seen, frozenset(), [incident]) is not None:
+        assert worth_a_look(WEIGHTS, seen, [incident.listed]).ids
 
 
 # Decisions, through the real step

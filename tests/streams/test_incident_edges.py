@@ -5,10 +5,11 @@ import pytest
 from schemas.errors import Code, Misconfigured, Rejected
 from schemas.place import Place
 from schemas.wire import record
-from streams import incident_moves, match_weights
+from streams import first_look, incident_moves, match_weights
 from streams.categories import built_in
+from streams.first_look import worth_a_look
 from streams.incident_reference import load
-from streams.incident_state import Candidate, Incident, Queue, decode, encode
+from streams.incident_state import Candidate, Incident, Queue, Sighting, decode, encode
 from streams.incident_state import Territory as TerritoryState
 from tests.streams.incident_log import UNIT, Territory, command, identity, incident_of, kinds, place, report
 
@@ -236,10 +237,14 @@ def test_the_reference_names_its_mistakes():
     assert set(load(built_in()).versions) == {"catalogue", "weights"}
 
 
-def test_bounds_are_remembered_within_bounds(monkeypatch):
-    """What a hostile source makes us remember of pairs of kinds cannot grow for ever, and changes no number."""
+def test_what_the_first_look_remembers_is_bounded(monkeypatch):
+    """What a hostile source makes us remember of kinds cannot grow for ever, and changes no decision."""
     weights = match_weights.built_in(built_in())
-    first = weights.bounds("order.noise", "order.noise/0", 0)
-    monkeypatch.setattr(match_weights, "REMEMBERED_PAIRS", 1)
-    weights.bounds("order.noise", "order.noise/1", 0)
-    assert weights.bounds("order.noise", "order.noise/0", 0) == first
+    seen = Sighting("r", 51.76, 18.09, 50, 0, "order.noise", "psp", "", "")
+    there = [Candidate(f"i{at}", 51.76 + at / 1000, 18.09, "order.noise/0", 0) for at in range(30)]
+    found = worth_a_look(weights, seen, there)
+    assert 0 < len(found.ids) < 30
+    monkeypatch.setattr(first_look, "REMEMBERED", 1)
+    worth_a_look(weights, seen._replace(sigma_m=2_000), there)
+    assert len(weights.looks) == 1
+    assert worth_a_look(weights, seen, there) == found
