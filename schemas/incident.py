@@ -156,11 +156,15 @@ class IncidentDormant(Message):
 
 
 class ObservationMade(Message):
-    """A neighbour's incident near our border; can suggest, opens nothing."""
+    """What a neighbour has near our border may be this incident: a suggestion, told on both sides. Opens nothing."""
 
     kind: Literal["ObservationMade"] = "ObservationMade"
     from_unit: Annotated[str, about("Whose.", Privacy.OPERATIONAL)]
-    report_id: Annotated[str, about("Report there.", Privacy.OPERATIONAL)]
+    report_id: Annotated[str, about("Report of either side that raised it.", Privacy.OPERATIONAL)]
+    other_incident_id: Annotated[
+        str | None, about("The neighbour's incident, where it is known.", Privacy.OPERATIONAL)
+    ] = None
+    explanation: Annotated[Explanation | None, about("Why.", Privacy.OPERATIONAL)] = None
 
 
 class DeliveryRequested(Message):

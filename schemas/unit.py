@@ -6,6 +6,7 @@ from typing import Annotated
 
 from schemas.model import Message, Privacy, about
 from schemas.place import Position
+from schemas.summary import Explanation
 
 
 class UnitStatus(StrEnum):
@@ -30,7 +31,10 @@ class Unit(Message):
 
 
 class Observation(Message):
-    """What a neighbour's log may know of a report near the border: nothing personal, no text."""
+    """What a neighbour's log may know of a report near the border: nothing personal, no text.
+
+    Where it may belong to an incident there, the same comes back as the answer, with that incident and why.
+    """
 
     report_id: Annotated[str, about("Report there.", Privacy.OPERATIONAL)]
     from_unit: Annotated[str, about("Territory that has it.", Privacy.OPERATIONAL)]
@@ -38,3 +42,7 @@ class Observation(Message):
     category: Annotated[str, about("Code of the catalogue.", Privacy.OPERATIONAL)]
     position: Annotated[Position, about("Where.", Privacy.OPERATIONAL)]
     event_at: Annotated[datetime, about("When.", Privacy.OPERATIONAL)]
+    incident_id: Annotated[
+        str | None, about("In an answer: the incident of `from_unit` that it may belong to.", Privacy.OPERATIONAL)
+    ] = None
+    explanation: Annotated[Explanation | None, about("In an answer: why.", Privacy.OPERATIONAL)] = None

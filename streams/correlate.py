@@ -73,42 +73,47 @@ def _perhaps_one(match: Match, other: Match) -> bool:
 
 
 class _Look:
-    """One report on its way to an incident, with what is the same for all of them. A look at each is a few steps."""
+    """One report on its way to an incident, with what is the same for all of them.
 
-    __slots__ = ("crowd", "east_m", "prior", "report", "shared", "weights", "words")
+    A report meets dozens of incidents and matches hardly one: what rules most of them out comes first, and words, which
+    cost most, last.
+    """
 
     def __init__(self, weights: Weights, report: Sighting, shared: frozenset[str], crowd: int) -> None:
         self.weights, self.report, self.shared, self.crowd = weights, report, shared, crowd
-        self.east_m = METRES_PER_DEGREE * math.cos(math.radians(report.lat)) if report.lat is not None else 0.0
         shape = weights.shape
         self.prior = shape.prior_bits - (shape.burst_bits * math.log2(max(1, crowd)) if shape.burst_bits else 0.0)
-        self.words = weights.text.most + weights.street.most
+        self.east_m = METRES_PER_DEGREE * math.cos(math.radians(report.lat)) if report.lat is not None else 0.0
+        self.search_m, self.beyond_m = shape.search_m, shape.never_beyond_m
+        self.text_most, self.lacking = weights.text.most, weights.suggest_bits - self.prior
+        self.words_most = self.text_most + weights.street.most
 
     def score(self, incident: Incident) -> Match | None:
         """The match with one incident; None below the threshold of suggestion, or too far away to be one."""
         weights, report = self.weights, self.report
-        common = self.shared.intersection(incident.shared) if self.shared else frozenset[str]()
-        nearest = self._nearest(incident, weights.shape.never_beyond_m if common else weights.shape.search_m)
+        common = self.shared.intersection(incident.shared) if self.shared else _NOTHING
+        nearest = self._nearest(incident, self.beyond_m if common else self.search_m)
         if nearest is None:
             return None
         seen, place, time, _ = nearest
         kind = weights.category_bits(report.category, incident.summary.category)
         source = weights.source_bits(report.system, seen.system)
         ids = _shared_bits(weights, common) if common else 0.0
-        way = weights.direction_bits(report.direction, seen.direction)
-        sure = self.prior + place + time + kind + source + ids + way
-        if sure + self.words < weights.suggest_bits:
+        way = weights.direction_bits(report.direction, seen.direction) if report.direction else 0.0
+        bits = place + time + kind + source + ids + way
+        if bits + self.words_most < self.lacking:
             return None
-        street = max([_likeness(weights.street, report.street, one.street) for one in incident.sightings])
-        if sure + weights.text.most + street < weights.suggest_bits:
+        street = _most_alike(weights.street, report.street, [one.street for one in incident.sightings])
+        if bits + street + self.text_most < self.lacking:
             return None
-        text = max([_likeness(weights.text, report.text, one.text) for one in incident.sightings])
-        bits = sure + text + street
-        if bits < weights.suggest_bits:
+        text = _most_alike(weights.text, report.text, [one.text for one in incident.sightings])
+        bits += street + text
+        if bits < self.lacking:
             return None
         apart = report.system == seen.system and kind < weights.one_source_bits
         found = {"category-pair": kind, "source-pair": source, "direction": way, "text": text, "street": street}
-        return Match(incident, bits, text + ids, apart, self._parts(incident, nearest, found, common, ids))
+        parts = self._parts(incident, nearest, found, common, ids)
+        return Match(incident, self.prior + bits, text + ids, apart, parts)
 
     def _parts(
         self,
@@ -147,18 +152,17 @@ class _Look:
         found: _Nearest | None = None
         weights, report, window_ms = self.weights, self.report, incident.window_ms
         lat, lon, curve = report.lat, report.lon, weights.curve(window_ms)
-        moving = bool(weights.moving) and not weights.moving.isdisjoint((report.category, incident.summary.category))
+        moving = report.category in weights.moving or incident.summary.category in weights.moving
         for seen in incident.sightings:
             squared, place, gap = None, 0.0, abs(report.at_ms - seen.at_ms)
             if lat is not None and lon is not None and seen.lat is not None and seen.lon is not None:
                 north, east = (lat - seen.lat) * METRES_PER_DEGREE, (lon - seen.lon) * self.east_m
                 squared = north * north + east * east
-                vague = report.sigma_m + seen.sigma_m
-                driven = weights.driven_m(gap) if moving else 0.0
-                if squared > (reach_m + vague + driven) ** 2:
+                vague = report.sigma_m + seen.sigma_m + (weights.driven_m(gap) if moving else 0.0)
+                if squared > (reach_m + vague) ** 2:
                     return None
                 place = weights.fall.of(squared, _variance(weights, report, seen))
-                if moving and squared <= (vague + driven) ** 2:
+                if moving and squared <= vague * vague:
                     place = max(place, weights.shape.moving.least_bits)
             if gap > window_ms:
                 continue
@@ -168,6 +172,7 @@ class _Look:
         return found
 
 
+_NOTHING: Final[frozenset[str]] = frozenset()
 _Nearest = tuple[Sighting, float, float, float | None]
 """A sighting, the weights of its place and time, and the square of the distance to it, if it has a place."""
 
@@ -213,6 +218,10 @@ def _shared_bits(weights: Weights, common: Iterable[str]) -> float:
     return bits[0] + min(len(bits) - 1, 3)
 
 
-def _likeness(table: Likeness, one: str, other: str) -> float:
-    percent = likeness.percent(one, other) if one and other else None
-    return table.bits(percent) if percent is not None else 0.0
+def _most_alike(table: Likeness, one: str, others: Sequence[str]) -> float:
+    """Bits of the likeness with that of the others which is most alike; 0 where nothing is said."""
+    if not one:
+        return 0.0
+    found = [table.bits(percent) for other in others if other and (percent := likeness.percent(one, other)) is not None]
+    # One that says nothing is worth more than one that says something else.
+    return max(found) if len(found) == len(others) else max(0.0, *found) if found else 0.0

@@ -27,7 +27,8 @@ def stand(turn: Turn, incident: Incident) -> Incident:
     old = incident.listed
     if old is not None and listed[:4] == old[:4] and listed.seen_ms - old.seen_ms < SLOT_MS:
         return incident
-    cell = _cell(turn, incident.summary.mode, *_grid(turn, listed.lat, listed.lon))
+    x, y = _grid(turn, listed.lat, listed.lon)
+    cell = f"{_cells(turn, incident.summary.mode)}{x}|{y}"
     if cell != incident.cell:
         incident = leave(turn, incident)
         turn.put(cell, (*(turn.get(cell) or ())[-CELL_LIMIT + 1 :], listed))
@@ -64,7 +65,8 @@ def near(turn: Turn, mode: Mode, sighting: Sighting) -> Near:
     if sighting.lat is None or sighting.lon is None:
         return Near((), 0)
     x, y = _grid(turn, sighting.lat, sighting.lon)
-    cells = (turn.get(_cell(turn, mode, x + dx, y + dy)) for dx, dy in _NEIGHBOURS)
+    prefix = _cells(turn, mode)
+    cells = (turn.get(f"{prefix}{x + dx}|{y + dy}") for dx, dy in _NEIGHBOURS)
     candidates = [one for cell in cells if cell for one in cell]
     around = worth_a_look(turn.reference.weights, sighting, candidates)
     found = (turn.incident(one) for one in around.ids)
@@ -86,8 +88,8 @@ def _listed(weights: Weights, incident: Incident) -> Candidate | None:
     return Candidate(summary.incident_id, at.lat, at.lon, f"{summary.category}/{vagueness(at.sigma_m)}", last_ms)
 
 
-def _cell(turn: Turn, mode: Mode, x: int, y: int) -> str:
-    return f"c|{turn.unit}|{mode}|{x}|{y}"
+def _cells(turn: Turn, mode: Mode) -> str:
+    return f"c|{turn.unit}|{mode.value}|"
 
 
 def _grid(turn: Turn, lat: float, lon: float) -> tuple[int, int]:

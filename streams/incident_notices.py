@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from schemas.incident import NoticeIssued, NoticeWithdrawn, ObservationMade
 from schemas.notice import Notice, NoticeChanged
 from schemas.report import Mode
-from schemas.topics import NOTICES_NOW
+from schemas.summary import Explanation
+from schemas.topics import LOG, NOTICES_NOW
 from schemas.unit import Observation
-from schemas.wire import type_name
+from schemas.wire import derived_id, type_name
 from streams import correlate, incident_grid, incident_memory
 from streams.contract import Output
-from streams.incident_state import Sighting
+from streams.incident_state import Incident, KnownReport, Sighting
 from streams.incident_summary import milliseconds, with_flags
 from streams.incident_turn import Cause, Turn
 
@@ -42,13 +43,61 @@ def changed(turn: Turn, change: NoticeChanged, trace: Mapping[str, str]) -> None
     turn.emit(Output(NOTICES_NOW, notice.notice_id.encode(), None if change.withdrawn else text, current))
 
 
-def observed(turn: Turn, observation: Observation, trace: Mapping[str, str]) -> None:
-    """A neighbour has a report near our border: told at the incident that it may belong to; opens nothing."""
-    key = f"s|{turn.unit}|{observation.report_id}"
+def observed(turn: Turn, observation: Observation, headers: Mapping[str, str], mode: Mode) -> None:
+    """A neighbour has a report near our border, or answers that one of ours may belong to an incident there.
+
+    Told at the incident here, and answered, so that both desks see the other's; it opens and links nothing.
+    """
+    key = f"s|{turn.unit}|{observation.report_id}|{observation.incident_id or ''}"
     if turn.get(key) is not None:
         return
     turn.put(key, (observation.from_unit,))
     incident_memory.remember(turn, (key,))
+    if observation.incident_id is not None:
+        _answered(turn, observation, headers, mode)
+        return
+    match = _match(turn, observation, mode)
+    if match is None:
+        return
+    turn.because(Cause(observation.report_id, ("observation", observation.from_unit), headers=headers))
+    why = correlate.explanation(turn.reference.weights, match)
+    incident = _told(turn, match.incident, observation, why)
+    answer = observation.model_copy(
+        update={
+            "from_unit": turn.unit,
+            "to_unit": observation.from_unit,
+            "incident_id": incident.summary.incident_id,
+            "explanation": why,
+        }
+    )
+    answer_id = derived_id("observation", turn.unit, observation.report_id, incident.summary.incident_id)
+    extensions = {**headers, "reportid": observation.report_id, "mode": mode.value, "unit": answer.to_unit}
+    told = turn.headers(type_name(Observation), answer_id, subject=answer.to_unit, extensions=extensions)
+    turn.emit(Output(LOG, answer.to_unit.encode(), answer.to_json(), told))
+
+
+def _answered(turn: Turn, observation: Observation, headers: Mapping[str, str], mode: Mode) -> None:
+    """The report is ours: its incident may be the neighbour's, too."""
+    known: KnownReport | None = turn.get(f"r|{turn.unit}|{observation.report_id}")
+    incident = incident_memory.found(turn, known.incident_id) if known is not None else None
+    if incident is None or incident.gone_to or incident.summary.mode is not mode:
+        return
+    turn.because(Cause(observation.report_id, ("answer", observation.from_unit), headers=headers))
+    _told(turn, incident, observation, observation.explanation)
+
+
+def _told(turn: Turn, incident: Incident, observation: Observation, why: Explanation | None) -> Incident:
+    flags = with_flags(incident.summary.flags, (NEAR_BORDER,))
+    change = ObservationMade(
+        from_unit=observation.from_unit,
+        report_id=observation.report_id,
+        other_incident_id=observation.incident_id,
+        explanation=why,
+    )
+    return turn.tell(change, incident, flags=flags)
+
+
+def _match(turn: Turn, observation: Observation, mode: Mode) -> correlate.Match | None:
     position = observation.position
     seen = Sighting(
         report_id=observation.report_id,
@@ -61,10 +110,5 @@ def observed(turn: Turn, observation: Observation, trace: Mapping[str, str]) -> 
         text="",
         street="",
     )
-    near = incident_grid.near(turn, Mode.REAL, seen)
-    match = correlate.best(turn.reference.weights, seen, frozenset(), near.incidents, near.open)
-    if match is not None:
-        turn.because(Cause(observation.report_id, ("observation", observation.from_unit), headers=trace))
-        flags = with_flags(match.incident.summary.flags, (NEAR_BORDER,))
-        change = ObservationMade(from_unit=observation.from_unit, report_id=observation.report_id)
-        turn.tell(change, match.incident, flags=flags)
+    near = incident_grid.near(turn, mode, seen)
+    return correlate.best(turn.reference.weights, seen, frozenset(), near.incidents, near.open)

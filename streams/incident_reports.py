@@ -1,6 +1,6 @@
 """A report comes to its territory: every one ends in exactly one incident, and only once."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from schemas.incident import Explanation, IncidentOpened, ReportHeldLate, ReportRepeated
 from schemas.report import ReportNormalised, Revision
@@ -135,13 +135,16 @@ def _match(turn: Turn, arrival: Arrival) -> correlate.Match | None:
         return None
     held, shared = arrival.held, arrival.shared
     near = incident_grid.near(turn, held.mode, arrival.seen)
-    candidates = {one.summary.incident_id: one for one in near.incidents}
-    for key in shared:
-        named = turn.get(incident_memory.reference_key(turn, held.mode, key))
-        other = incident_memory.found(turn, named[0]) if named is not None else None
-        if other is not None and not other.gone_to and not other.summary.dormant:
-            candidates[other.summary.incident_id] = other
-    return correlate.best(turn.reference.weights, arrival.seen, frozenset(shared), candidates.values(), near.open)
+    incidents: Iterable[Incident] = near.incidents
+    if shared:
+        candidates = {one.summary.incident_id: one for one in incidents}
+        for key in shared:
+            named = turn.get(incident_memory.reference_key(turn, held.mode, key))
+            other = incident_memory.found(turn, named[0]) if named is not None else None
+            if other is not None and not other.gone_to and not other.summary.dormant:
+                candidates[other.summary.incident_id] = other
+        incidents = candidates.values()
+    return correlate.best(turn.reference.weights, arrival.seen, frozenset(shared), incidents, near.open)
 
 
 def _by_reference(turn: Turn, system: str) -> Explanation:

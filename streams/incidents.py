@@ -15,7 +15,7 @@ from schemas.command import Command, ReferenceActivated, Tick
 from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.notice import NoticeChanged
-from schemas.report import ReportNormalised
+from schemas.report import Mode, ReportNormalised
 from schemas.summary import IncidentSummary
 from schemas.topics import FACTS, INCIDENTS_NOW, LOG, NOTICES_NOW
 from schemas.unit import Observation
@@ -135,6 +135,14 @@ def _trace(headers: Headers) -> Mapping[str, str]:
     return {"traceparent": trace} if trace else {}
 
 
+def _mode(headers: Headers) -> Mode:
+    """The mode that a record tells in its headers alone; real where it tells none."""
+    try:
+        return Mode(headers.get("mode", Mode.REAL))
+    except ValueError:
+        raise Rejected(Code.RECORD_INVALID, "no mode of ours", "/mode") from None
+
+
 def _on_report(reference: IncidentsReference, state: State, one: Record, headers: Headers) -> Outcome:
     told = parse(ReportNormalised, one.value)
     turn = _turn(reference, state, one, headers, told.unit, clock=told.report.told.clock, told=told.event_at)
@@ -160,7 +168,7 @@ def _on_notice(reference: IncidentsReference, state: State, one: Record, headers
 def _on_observation(reference: IncidentsReference, state: State, one: Record, headers: Headers) -> Outcome:
     observation = parse(Observation, one.value)
     turn = _turn(reference, state, one, headers, observation.to_unit)
-    incident_notices.observed(turn, observation, _trace(headers))
+    incident_notices.observed(turn, observation, _trace(headers), _mode(headers))
     return _finished(turn)
 
 

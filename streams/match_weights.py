@@ -29,8 +29,7 @@ class Curve(NamedTuple):
     def bits(self, gap_ms: int) -> float:
         """Bits for so long a gap."""
         ratio = self.early * math.exp(self.early_rate * gap_ms) + self.late * math.exp(self.late_rate * gap_ms)
-        bits = math.log2(ratio) if ratio > 0 else self.least
-        return self.scale * (bits if bits > self.least else self.least)  # noqa: FURB136 - by far the quickest
+        return self.scale * max(math.log2(ratio), self.least) if ratio > 0 else self.scale * self.least
 
 
 class Fall(NamedTuple):
@@ -47,14 +46,13 @@ class Fall(NamedTuple):
 
     def bits(self, squared: float, near: float, far: float) -> float:
         """Bits for the square of a distance, where these are the variances of the two."""
-        ratio = self.near / near * math.exp(-squared / (2 * near)) + self.far / far * math.exp(-squared / (2 * far))
-        bits = math.log2(ratio) if ratio > 0 else self.least
-        return self.scale * (bits if bits > self.least else self.least)  # noqa: FURB136 - by far the quickest
+        half = -squared / 2
+        ratio = self.near / near * math.exp(half / near) + self.far / far * math.exp(half / far)
+        return self.scale * max(math.log2(ratio), self.least) if ratio > 0 else self.scale * self.least
 
     def of(self, squared: float, variance: float) -> float:
         """Bits where reports of one incident differ by this variance along each axis."""
-        far = 4 * variance
-        return self.bits(squared, variance, far if far > self.tail else self.tail)  # noqa: FURB136 - likewise
+        return self.bits(squared, variance, max(4 * variance, self.tail))
 
 
 class Likeness(NamedTuple):

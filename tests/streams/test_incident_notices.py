@@ -5,10 +5,23 @@ from datetime import timedelta
 import pytest
 
 from schemas.command import ReferenceActivated
+from schemas.errors import Rejected
 from schemas.notice import Notice, NoticeChanged
+from schemas.report import Mode
 from schemas.topics import NOTICES_NOW
 from schemas.unit import Observation
-from tests.streams.incident_log import START, UNIT, Territory, identity, incident_of, kinds, place, report
+from tests.streams.incident_log import (
+    START,
+    THERE,
+    UNIT,
+    Country,
+    Territory,
+    identity,
+    incident_of,
+    kinds,
+    place,
+    report,
+)
 
 
 @pytest.fixture
@@ -85,6 +98,43 @@ def test_an_observation_is_told_at_the_incident_near_it(territory):
     assert facts[0].change.from_unit == "kpp-pleszew"
     assert territory.summary(incident_id).reports == 1
     assert territory.put(observation("theirs", place(2_100))) == []
+
+
+def test_both_sides_of_the_border_are_told():
+    """Whoever has the later report, each desk sees the other's incident and why; once, also when all comes again."""
+    country = Country()
+    ours = incident_of(country.put(report("ours", at=place(2_000))))
+    theirs = incident_of(country.put(report("theirs", at=place(2_100), unit=THERE)))
+    facts = country.put(observation("theirs", place(2_100)))
+    assert [(one.unit, one.incident_id, one.change.from_unit, one.change.other_incident_id) for one in facts] == [
+        (UNIT, ours, THERE, None),
+        (THERE, theirs, UNIT, ours),
+    ]
+    assert {one.change.report_id for one in facts} == {identity("theirs")}
+    here, there = (one.change.explanation for one in facts)
+    assert here == there
+    assert {"distance", "time-gap", "category-pair"} < {one.feature for one in here.evidence}
+    assert all("neighbour-observed" in country.territory.summary(one).flags for one in (ours, theirs))
+    assert country.put(observation("theirs", place(2_100))) == []
+
+
+def test_an_exercise_at_the_border_is_told_in_the_exercise_alone():
+    """What is played next door says nothing of what happens here."""
+    country = Country()
+    country.put(report("ours", at=place(2_000)))
+    played = incident_of(country.put(report("played", at=place(2_000), mode=Mode.EXERCISE)))
+    country.put(report("theirs", at=place(2_100), unit=THERE, mode=Mode.EXERCISE))
+    facts = country.put(observation("theirs", place(2_100)), mode="exercise")
+    assert [one.unit for one in facts] == [UNIT, THERE]
+    assert facts[0].incident_id == played
+    with pytest.raises(Rejected):
+        country.put(observation("other", place(2_100)), mode="nonsense")
+
+
+def test_an_answer_about_what_is_not_here_is_silent():
+    """A report that went elsewhere meanwhile, or was never here, is told nowhere."""
+    answer = observation("unheard-of", place(2_100)).model_copy(update={"incident_id": "theirs"})
+    assert Territory().put(answer) == []
 
 
 def test_an_observation_of_something_else_is_silent(territory):
