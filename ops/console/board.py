@@ -10,7 +10,15 @@ from typing import Any, Final
 
 from ops.console import views
 from schemas.feed import Alarm, FeedStatus, Figure, said_of
-from schemas.incident import Fact, IncidentOpened, IncidentSummary, ReportHeldLate, ReportLinked, ReportUnlinked
+from schemas.incident import (
+    Fact,
+    IncidentOpened,
+    IncidentSummary,
+    ObservationMade,
+    ReportHeldLate,
+    ReportLinked,
+    ReportUnlinked,
+)
 from schemas.ledger import LedgerTold
 from schemas.model import Message
 from schemas.notice import Notice
@@ -18,6 +26,7 @@ from schemas.report import ReportNormalised
 
 MAX_INCIDENTS: Final = 500
 MAX_REPORTS: Final = 100
+MAX_NEIGHBOURS: Final = 10
 CLOSED: Final = frozenset({"ended", "refused", "merged"})
 
 View = dict[str, Any]
@@ -34,6 +43,8 @@ class Board:
 
     incidents: OrderedDict[str, View] = field(default_factory=OrderedDict)
     reports: dict[str, OrderedDict[str, View]] = field(default_factory=dict)
+    neighbours: dict[str, OrderedDict[str, View]] = field(default_factory=dict)
+    """Incident -> what units next door have that may be it, by unit and their incident or report."""
     notices: dict[str, View] = field(default_factory=dict)
     alarms: dict[str, View] = field(default_factory=dict)
     feeds: dict[str, View] = field(default_factory=dict)
@@ -72,7 +83,8 @@ class Board:
         return None if view is None else self._with_reports(view)
 
     def _with_reports(self, view: View) -> View:
-        return {**view, "report_list": list(self.reports.get(view["id"], {}).values())}
+        beside = {"report_list": self.reports, "neighbours": self.neighbours}
+        return {**view, **{name: list(told.get(view["id"], {}).values()) for name, told in beside.items()}}
 
     def _incident(self, summary: IncidentSummary) -> list[Event]:
         known = self.incidents.get(summary.incident_id)
@@ -95,7 +107,15 @@ class Board:
             self._note(fact.incident_id, change.report)
         elif isinstance(change, ReportLinked):
             self._link(fact.incident_id, change)
+        elif isinstance(change, ObservationMade):
+            self._observe(fact.incident_id, change)
         return self._incident(fact.summary) if fact.summary else []
+
+    def _observe(self, incident_id: str, change: ObservationMade) -> None:
+        told = self.neighbours.setdefault(incident_id, OrderedDict())
+        told[f"{change.from_unit}|{change.other_incident_id or change.report_id}"] = views.neighbour(change)
+        while len(told) > MAX_NEIGHBOURS:
+            told.popitem(last=False)
 
     def _link(self, incident_id: str, change: ReportLinked) -> None:
         if change.report is not None:
@@ -123,6 +143,7 @@ class Board:
         victim = next((i for i, view in self.incidents.items() if view["state"] in CLOSED), next(iter(self.incidents)))
         del self.incidents[victim]
         self.reports.pop(victim, None)
+        self.neighbours.pop(victim, None)
 
     def _notice(self, notice: Notice) -> list[Event]:
         self.notices[notice.notice_id] = views.notice(notice)

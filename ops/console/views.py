@@ -3,7 +3,7 @@
 from typing import Any
 
 from schemas.feed import Alarm, FeedStatus, Figure, said_of
-from schemas.incident import Explanation, IncidentSummary
+from schemas.incident import Explanation, IncidentSummary, ObservationMade
 from schemas.ledger import LedgerTold
 from schemas.notice import Notice
 from schemas.place import Place
@@ -80,6 +80,15 @@ def explanation(why: Explanation) -> View:
         "rule": why.rule,
         "bits": round(why.weight_bits, 1),
         "evidence": [{"feature": e.feature, "value": e.value, "bits": round(e.weight_bits, 1)} for e in why.evidence],
+    }
+
+
+def neighbour(change: ObservationMade) -> View:
+    """What a unit next door has that may be the same: whose, which incident there if it is known, and why."""
+    return {
+        "unit": change.from_unit,
+        "incident": change.other_incident_id,
+        "why": explanation(change.explanation) if change.explanation is not None else None,
     }
 
 

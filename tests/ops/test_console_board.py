@@ -11,6 +11,7 @@ from schemas.incident import (
     IncidentOpened,
     IncidentState,
     IncidentSummary,
+    ObservationMade,
     ReportLinked,
     ReportUnlinked,
 )
@@ -90,6 +91,20 @@ def test_a_report_moved_by_a_person_moves_on_the_page() -> None:
     back = ReportLinked(report_id="r-1", explanation=Explanation(rule="person"))
     board.apply(fact(back, sequence=3))
     assert [r["id"] for r in board.incident("i-1")["report_list"]] == ["r-1"]  # type: ignore[index]
+
+
+def test_what_a_neighbour_has_stands_beside_the_incident() -> None:
+    """Whose it is, which incident there if that is known, and why; the same again is there once."""
+    board = Board()
+    board.apply(fact(IncidentOpened(report=normalised())))
+    why = Explanation(rule="weights", weight_bits=2.34)
+    for sequence in (2, 3):
+        told = ObservationMade(from_unit="kpp-pleszew", report_id="theirs", other_incident_id="i-9", explanation=why)
+        board.apply(fact(told, sequence=sequence))
+    (one,) = board.incident("i-1")["neighbours"]  # type: ignore[index]
+    assert (one["unit"], one["incident"], one["why"]["bits"]) == ("kpp-pleszew", "i-9", 2.3)
+    board.apply(fact(ObservationMade(from_unit="kmp-leszno", report_id="other"), sequence=4))
+    assert [one["why"] for one in board.incident("i-1")["neighbours"]][1] is None  # type: ignore[index]
 
 
 def test_the_page_is_bounded_and_forgets_finished_incidents_first() -> None:

@@ -49,6 +49,12 @@ function suggestionItem(incident, s) {
     button(t().confirm, `confirm ${s.target}`, () => command(incident.id, { verb: "confirm", target_id: s.target })), button(t().reject, `reject ${s.target}`, reject)), el("details", {}, el("summary", {}, `${t().whyAsked}: ${sentence(s.why)}`), whyList(s.why)));
 }
 
+function neighbourItem(n) {
+  const item = el("li", {}, `${t().neighbour} ${n.unit}${n.incident ? ` (${n.incident})` : ""}`);
+  if (n.why) item.append(el("details", {}, el("summary", {}, `${t().whyAsked}: ${sentence(n.why)}`), whyList(n.why)));
+  return item;
+}
+
 export function showDetail() {
   const incident = board.incidents.get(ui.chosen);
   if (!incident) { put($("detail"), el("p", { class: "hint" }, t().choose)); return; }
@@ -63,7 +69,8 @@ export function showDetail() {
   if (incident.state === "open") doable.push(button(c.accept, "accept", () => command(incident.id, { verb: "accept" }), "primary"));
   if (incident.unread || (incident.state === "open" && !incident.stages.presented_at)) doable.push(button(c.read, "read", () => command(incident.id, { verb: "read" })));
   put($("actions"), ...doable);
-  put($("suggestions"), incident.suggestions.length ? el("ul", {}, ...incident.suggestions.map((s) => suggestionItem(incident, s))) : "");
+  const alike = [...incident.suggestions.map((s) => suggestionItem(incident, s)), ...(incident.neighbours || []).map(neighbourItem)];
+  put($("suggestions"), alike.length ? el("ul", {}, ...alike) : "");
   put($("reports"), el("h3", {}, `${c.reports}: ${incident.reports}`), el("ul", {}, ...[...(incident.report_list || [])].reverse().map((one) => reportItem(one, incident))));
   put($("stages"), el("h3", {}, c.stages), el("ul", {}, ...Object.entries(incident.stages).map(([stage, at]) => el("li", {}, `${c.stage[stage] || stage}: ${stamp(at)}`))),
     el("p", { class: "id" }, trace(incident.id, incident.id)));
