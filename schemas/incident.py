@@ -63,11 +63,12 @@ class LinkSuggested(Message):
 
 
 class SuggestionSettled(Message):
-    """A person confirmed or rejected a suggestion."""
+    """A person confirmed or rejected a suggestion, or confirmed a link that was doubted."""
 
     kind: Literal["SuggestionSettled"] = "SuggestionSettled"
-    target_id: Annotated[str, about("The other incident.", Privacy.OPERATIONAL)]
+    target_id: Annotated[str, about("The other incident; of a doubted link the incident itself.", Privacy.OPERATIONAL)]
     confirmed: Annotated[bool, about("Whether they are one.", Privacy.OPERATIONAL)]
+    report_id: Annotated[str | None, about("Of a doubted link: the report that stays.", Privacy.OPERATIONAL)] = None
 
 
 class ReportRepeated(Message):
@@ -124,7 +125,7 @@ class IncidentRecategorised(Message):
 
 
 class IncidentFlagged(Message):
-    """Something a person must look at: cancelled by the source, conflict, late, unanswered."""
+    """Something a person must look at: cancelled by the source, conflict, late, unanswered, a doubtful link."""
 
     kind: Literal["IncidentFlagged"] = "IncidentFlagged"
     flag: Annotated[str, about("Which.", Privacy.OPERATIONAL)]

@@ -5,9 +5,9 @@ sum with the prior is the log-odds that both are the same. The numbers are data 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.summary import Evidence, Explanation
 from streams import likeness
@@ -26,6 +26,10 @@ def metres_between(lat: float, lon: float, other_lat: float, other_lon: float) -
     return math.hypot((lat - other_lat) * METRES_PER_DEGREE, east)
 
 
+Part = tuple[str, str, float]
+"""Feature, what was seen of it, bits."""
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """One incident that the report may belong to. `bits` is the sum of the parts; `telling` of those beyond place,
@@ -36,7 +40,7 @@ class Match:
     bits: float
     telling: float
     apart: bool
-    parts: tuple[tuple[str, str, float], ...]
+    parts: tuple[Part, ...]
 
 
 def best(
@@ -54,6 +58,11 @@ def best(
         return None
     first = max(matches, key=lambda match: (match.bits, match.incident.summary.incident_id))
     return _among(first, [one for one in matches if one is not first and not _perhaps_one(first, one)])
+
+
+def possible(weights: Weights, report: Sighting, shared: frozenset[str], incident: Incident) -> bool:
+    """Whether the report could belong to the incident if only their words were alike enough."""
+    return _Look(weights, report, shared, 1).sure(incident) is not None
 
 
 def _among(match: Match, rivals: Sequence[Match]) -> Match:
@@ -90,12 +99,28 @@ class _Look:
 
     def score(self, incident: Incident) -> Match | None:
         """The match with one incident; None below the threshold of suggestion, or too far away to be one."""
+        sure = self.sure(incident)
+        if sure is None:
+            return None
+        weights, report = self.weights, self.report
+        street = _most_alike(weights.street, report.street, [one.street for one in incident.sightings])
+        if sure.bits + street + self.text_most < self.lacking:
+            return None
+        text = _most_alike(weights.text, report.text, [one.text for one in incident.sightings])
+        bits = sure.bits + street + text
+        if bits < self.lacking:
+            return None
+        apart = report.system == sure.seen.system and sure.kind < weights.one_source_bits
+        return Match(incident, self.prior + bits, text + sure.ids, apart, self._parts(incident, sure, text, street))
+
+    def sure(self, incident: Incident) -> "_Sure | None":
+        """All but the words; None where not even the best of them would make a suggestion of it."""
         weights, report = self.weights, self.report
         common = self.shared.intersection(incident.shared) if self.shared else _NOTHING
         nearest = self._nearest(incident, self.beyond_m if common else self.search_m)
         if nearest is None:
             return None
-        seen, place, time, _ = nearest
+        seen, place, time, squared = nearest
         kind = weights.category_bits(report.category, incident.summary.category)
         source = weights.source_bits(report.system, seen.system)
         ids = _shared_bits(weights, common) if common else 0.0
@@ -103,45 +128,26 @@ class _Look:
         bits = place + time + kind + source + ids + way
         if bits + self.words_most < self.lacking:
             return None
-        street = _most_alike(weights.street, report.street, [one.street for one in incident.sightings])
-        if bits + street + self.text_most < self.lacking:
-            return None
-        text = _most_alike(weights.text, report.text, [one.text for one in incident.sightings])
-        bits += street + text
-        if bits < self.lacking:
-            return None
-        apart = report.system == seen.system and kind < weights.one_source_bits
-        found = {"category-pair": kind, "source-pair": source, "direction": way, "text": text, "street": street}
-        parts = self._parts(incident, nearest, found, common, ids)
-        return Match(incident, self.prior + bits, text + ids, apart, parts)
+        return _Sure(seen, place, time, squared, kind, source, way, common, ids, bits)
 
-    def _parts(
-        self,
-        incident: Incident,
-        nearest: "_Nearest",
-        bits: Mapping[str, float],
-        common: frozenset[str],
-        ids: float,
-    ) -> tuple[tuple[str, str, float], ...]:
-        """What the weight is made of: feature, what was seen, bits."""
-        report, shape = self.report, self.weights.shape
-        seen, place, time, squared = nearest
+    def _parts(self, incident: Incident, sure: "_Sure", text: float, street: float) -> tuple[Part, ...]:
+        report, shape, seen = self.report, self.weights.shape, sure.seen
         parts = [("prior", "before looking", shape.prior_bits)]
         if burst := self.prior - shape.prior_bits:
             parts.append(("burst", f"{self.crowd} open incidents around", burst))
-        if squared is not None:
+        if sure.squared is not None:
             around = math.sqrt(_variance(self.weights, report, seen))
-            parts.append(("distance", f"{math.sqrt(squared):.0f} m (±{around:.0f} m)", place))
+            parts.append(("distance", f"{math.sqrt(sure.squared):.0f} m (±{around:.0f} m)", sure.place))
         parts += [
-            ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", time),
-            ("category-pair", f"{report.category} / {incident.summary.category}", bits["category-pair"]),
-            ("source-pair", f"{report.system} / {seen.system}", bits["source-pair"]),
+            ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", sure.time),
+            ("category-pair", f"{report.category} / {incident.summary.category}", sure.kind),
+            ("source-pair", f"{report.system} / {seen.system}", sure.source),
         ]
-        if bits["direction"]:
-            parts.append(("direction", f"{report.direction} / {seen.direction}", bits["direction"]))
-        if common:
-            parts.append(("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in common})), ids))
-        parts += [(name, "likeness of the words", bits[name]) for name in ("text", "street") if bits[name]]
+        if sure.way:
+            parts.append(("direction", f"{report.direction} / {seen.direction}", sure.way))
+        if sure.common:
+            parts.append(("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in sure.common})), sure.ids))
+        parts += [(name, "likeness of the words", bits) for name, bits in (("text", text), ("street", street)) if bits]
         return tuple(parts)
 
     def _nearest(self, incident: Incident, reach_m: float) -> "_Nearest | None":
@@ -173,6 +179,23 @@ class _Look:
 
 
 _NOTHING: Final[frozenset[str]] = frozenset()
+
+
+class _Sure(NamedTuple):
+    """What a report and an incident have in common beside words: the nearest sighting, bits of each feature, sum."""
+
+    seen: Sighting
+    place: float
+    time: float
+    squared: float | None
+    kind: float
+    source: float
+    way: float
+    common: frozenset[str]
+    ids: float
+    bits: float
+
+
 _Nearest = tuple[Sighting, float, float, float | None]
 """A sighting, the weights of its place and time, and the square of the distance to it, if it has a place."""
 

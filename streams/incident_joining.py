@@ -15,7 +15,7 @@ from schemas.incident import (
 )
 from schemas.report import ReportNormalised, Revision, Urgency
 from schemas.summary import Suggestion
-from streams import deadlines, incident_grid, incident_memory
+from streams import deadlines, incident_doubts, incident_grid, incident_memory
 from streams.categories import UNKNOWN
 from streams.incident_state import Incident, KnownReport, Sighting
 from streams.incident_summary import Gist, better_place, joined, opened, with_flags, with_suggestion
@@ -84,6 +84,8 @@ def join(turn: Turn, incident: Incident, arrival: Arrival, why: Explanation, *, 
     following = incident_grid.stand(turn, following)
     following = turn.tell(change, following, body, **changes)
     know(turn, arrival.told, held, following.summary.incident_id, incident.next_report, arrival.shared)
+    if why.rule == "weights":
+        incident_doubts.weighed(turn, held.report_id, following.summary.incident_id)
     if woken:
         deadlines.watching(turn, following)
     return following

@@ -20,7 +20,7 @@ from schemas.incident import (
 from schemas.report import Urgency
 from schemas.summary import IncidentSummary
 from schemas.wire import derived_id
-from streams import deadlines, incident_grid, incident_memory
+from streams import deadlines, incident_doubts, incident_grid, incident_memory
 from streams.incident_joining import new_incident
 from streams.incident_state import Incident, KnownReport
 from streams.incident_summary import (
@@ -81,13 +81,29 @@ def unlink(turn: Turn, command: Command, incident: Incident) -> Code | None:
 
 
 def confirm(turn: Turn, command: Command, incident: Incident) -> Code | None:
-    """The suggestion was right: the incident's reports go to the suggested one."""
+    """The suggestion was right: the incident's reports go to the suggested one.
+
+    With the incident itself as target: a report whose link was doubted belongs here all the same.
+    """
+    if command.target_id == incident.summary.incident_id:
+        return _left(turn, command, incident)
     target, code = _target(turn, command, incident)
     if target is None:
         return code
     if all(one.target_id != command.target_id for one in incident.summary.suggestions):
         return Code.STATE_FORBIDS
     return _merge(turn, command, incident, target)
+
+
+def _left(turn: Turn, command: Command, incident: Incident) -> Code | None:
+    if command.report_id is None:
+        return Code.FIELD_MISSING
+    incident_id = incident.summary.incident_id
+    if not incident_doubts.doubted(turn, command.report_id, incident_id):
+        return Code.STATE_FORBIDS
+    change = SuggestionSettled(target_id=incident_id, confirmed=True, report_id=command.report_id)
+    turn.tell(change, incident, **incident_doubts.decided(turn, incident, command.report_id))
+    return None
 
 
 def reject(turn: Turn, command: Command, incident: Incident) -> Code | None:
@@ -131,7 +147,7 @@ def _unlink(turn: Turn, report_id: str, known: KnownReport, incident: Incident, 
     held = Gist.model_validate_json(known.gist)
     turn.drop(f"p|{turn.unit}|{known.incident_id}|{known.ordinal}")
     left = tuple(one for one in incident.sightings if one.report_id != report_id)
-    changes = removed(incident.summary, held)
+    changes = removed(incident.summary, held) | incident_doubts.decided(turn, incident, report_id)
     return turn.tell(ReportUnlinked(report_id=report_id, moved_to=to), replace(incident, sightings=left), **changes)
 
 

@@ -6,7 +6,7 @@ from schemas.incident import Explanation, IncidentOpened, ReportHeldLate, Report
 from schemas.report import ReportNormalised, Revision
 from schemas.summary import Evidence
 from schemas.wire import derived_id
-from streams import correlate, deadlines, incident_grid, incident_handover, incident_memory
+from streams import correlate, deadlines, incident_doubts, incident_grid, incident_handover, incident_memory
 from streams.incident_joining import (
     CANCELLED,
     ELSEWHERE,
@@ -78,8 +78,9 @@ def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:
         why = _by_reference(turn, "thread" if home is not None else system)
         order = arrival.told.report.revision_order
         history = thread is not None and order < thread[1]
-        incident = join(turn, incident, arrival, why, history=history)
+        before, incident = incident, join(turn, incident, arrival, why, history=history)
         incident = consequences(turn, incident, arrival, history=history, called_back=home is None)
+        incident = incident_doubts.reconsider(turn, before, incident, held.report_id)
         if home is not None and named is not None and named.summary.incident_id != home.summary.incident_id:
             suggest(turn, incident, named, held.report_id, _by_reference(turn, system))
         return
@@ -87,7 +88,8 @@ def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:
     weights = turn.reference.weights
     if match is not None and correlate.links(weights, arrival.seen, match):
         incident = join(turn, match.incident, arrival, correlate.explanation(weights, match), history=False)
-        consequences(turn, incident, arrival, history=False, called_back=False)
+        incident = consequences(turn, incident, arrival, history=False, called_back=False)
+        incident_doubts.reconsider(turn, match.incident, incident, held.report_id)
         return
     incident = _open(turn, arrival, own)
     if match is not None:

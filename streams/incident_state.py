@@ -17,6 +17,7 @@ Keys (all but the first two under their territory, because one partition may hol
     d|<unit>|<command>           digest of the command that has this id
     o|<unit>|<incident>          who offered the incident to this unit
     n|<unit>|<notice>            digest and end of a notice
+    w|<unit>|<report>            the incident that it was given to by weight, and whether that is doubted
     s|<unit>|<report>|<incident> an observation that was seen; with an incident it is a neighbour's answer
 
 A value is an `Incident`, a `Territory`, a `KnownReport`, or a tuple of plain values. None is ever changed.

@@ -12,12 +12,14 @@ from ops.console import views
 from schemas.feed import Alarm, FeedStatus, Figure, said_of
 from schemas.incident import (
     Fact,
+    IncidentFlagged,
     IncidentOpened,
     IncidentSummary,
     ObservationMade,
     ReportHeldLate,
     ReportLinked,
     ReportUnlinked,
+    SuggestionSettled,
 )
 from schemas.ledger import LedgerTold
 from schemas.model import Message
@@ -27,6 +29,8 @@ from schemas.report import ReportNormalised
 MAX_INCIDENTS: Final = 500
 MAX_REPORTS: Final = 100
 MAX_NEIGHBOURS: Final = 10
+LINK_DOUBTFUL: Final = "link-doubtful"
+"""The flag of an incident with such a link (`streams/incident_doubts.py`)."""
 CLOSED: Final = frozenset({"ended", "refused", "merged"})
 
 View = dict[str, Any]
@@ -107,9 +111,18 @@ class Board:
             self._note(fact.incident_id, change.report)
         elif isinstance(change, ReportLinked):
             self._link(fact.incident_id, change)
+        elif isinstance(change, IncidentFlagged) and change.flag == LINK_DOUBTFUL:
+            self._doubt(fact.incident_id, change.report_id, doubtful=True)
+        elif isinstance(change, SuggestionSettled):
+            self._doubt(fact.incident_id, change.report_id, doubtful=False)
         elif isinstance(change, ObservationMade):
             self._observe(fact.incident_id, change)
         return self._incident(fact.summary) if fact.summary else []
+
+    def _doubt(self, incident_id: str, report_id: str | None, *, doubtful: bool) -> None:
+        view = self.reports.get(incident_id, OrderedDict()).get(report_id or "")
+        if view is not None:
+            view["doubtful"] = doubtful
 
     def _observe(self, incident_id: str, change: ObservationMade) -> None:
         told = self.neighbours.setdefault(incident_id, OrderedDict())
@@ -127,14 +140,14 @@ class Board:
 
     def _note(self, incident_id: str, report: ReportNormalised, why: View | None = None) -> None:
         reports = self.reports.setdefault(incident_id, OrderedDict())
-        reports[report.report.report_id] = {**views.report(report), "why": why}
+        reports[report.report.report_id] = {**views.report(report), "why": why, "doubtful": False}
         while len(reports) > MAX_REPORTS:
             reports.popitem(last=False)
 
     def _move(self, report_id: str, before: str, after: str) -> None:
         view = self.reports.get(before, OrderedDict()).pop(report_id, None)
         if view is not None:
-            self.reports.setdefault(after, OrderedDict())[report_id] = view
+            self.reports.setdefault(after, OrderedDict())[report_id] = {**view, "doubtful": False}
 
     def _trim(self) -> None:
         """Forget finished incidents first, then the oldest: the page shows what is alive, not history."""

@@ -8,12 +8,14 @@ from schemas.incident import (
     Change,
     Explanation,
     Fact,
+    IncidentFlagged,
     IncidentOpened,
     IncidentState,
     IncidentSummary,
     ObservationMade,
     ReportLinked,
     ReportUnlinked,
+    SuggestionSettled,
 )
 from tests.schemas.samples import AT, normalised
 
@@ -91,6 +93,26 @@ def test_a_report_moved_by_a_person_moves_on_the_page() -> None:
     back = ReportLinked(report_id="r-1", explanation=Explanation(rule="person"))
     board.apply(fact(back, sequence=3))
     assert [r["id"] for r in board.incident("i-1")["report_list"]] == ["r-1"]  # type: ignore[index]
+
+
+def test_a_doubtful_link_is_marked_until_a_person_decides() -> None:
+    """At the report that it is about; left or moved by a person, it is a link as any other."""
+    board = Board()
+    board.apply(fact(IncidentOpened(report=normalised())))
+
+    def marked(incident: str) -> list[bool]:
+        return [one["doubtful"] for one in board.incident(incident)["report_list"]]  # type: ignore[index]
+
+    board.apply(fact(IncidentFlagged(flag="unanswered", report_id="r-1"), sequence=2))
+    assert marked("i-1") == [False]
+    board.apply(fact(IncidentFlagged(flag="link-doubtful", report_id="r-1"), sequence=3))
+    assert marked("i-1") == [True]
+    board.apply(fact(SuggestionSettled(target_id="i-1", confirmed=True, report_id="r-1"), sequence=4))
+    assert marked("i-1") == [False]
+    board.apply(fact(IncidentFlagged(flag="link-doubtful", report_id="r-1"), sequence=5))
+    board.apply(fact(ReportUnlinked(report_id="r-1", moved_to="i-2"), sequence=6))
+    board.apply(summary("i-2"))
+    assert marked("i-2") == [False]
 
 
 def test_what_a_neighbour_has_stands_beside_the_incident() -> None:

@@ -34,10 +34,11 @@ export function reportItem(report, incident = null) {
   const item = el("li", { class: report.revision }, el("strong", {}, report.source), ` ${told} · `, el("time", {}, stamp(report.received_at)), " ", trace(report.id, t().trace));
   if (report.findings.length) item.append(el("span", { class: "mark" }, report.findings.map((code) => t().finding[code] || code).join(", ")));
   if (report.why) item.append(el("details", {}, el("summary", {}, `${t().why}: ${sentence(report.why)}`), whyList(report.why)));
+  if (report.doubtful) item.append(el("span", { class: "mark warn" }, t().doubtful));
   if (incident && incident.reports > 1) item.append(el("p", { class: "actions" }, button(t().takeOut, `unlink ${report.id}`, async () => {
     const reason = await ask(t().reason);
     if (reason) await command(incident.id, { verb: "unlink", report_id: report.id, reason });
-  })));
+  }), report.doubtful ? button(t().belongs, `belongs ${report.id}`, () => command(incident.id, { verb: "confirm", target_id: incident.id, report_id: report.id })) : ""));
   return item;
 }
 
