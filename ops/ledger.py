@@ -40,7 +40,9 @@ class State(IntEnum):
 class Ledger:
     """The account. `balanced` None: a source could not be read, and what was read shows no fault.
 
-    `beyond_retention`: what is too old to be held against topics that delete; it is in no other count.
+    `beyond_retention`: what is too old to be held against topics that delete; it is in no other count. `untraced`:
+    documents that a journal lost before it said what they became, and of which no topic tells: they may have been
+    lost, or have become nothing (a sign of life, a snapshot without news). In no count either.
     """
 
     accepted: int = 0
@@ -58,6 +60,7 @@ class Ledger:
     changes: dict[str, int] = field(default_factory=dict)
     commands: dict[str, int] = field(default_factory=dict)
     unreachable: list[str] = field(default_factory=list)
+    untraced: list[str] = field(default_factory=list)
 
 
 def balance(sources: Sources) -> Ledger:
@@ -142,8 +145,7 @@ class _Account:
         elif _beyond(row.received_ms, self._from.facts_since_ms, self._from.aside_since_ms):
             yield State.BEYOND
         else:
-            self._missing["lost_with_journal"].append(row.document_id)
-            yield State.MISSING
+            self._ledger.untraced.append(row.document_id)
 
     def _reports(self) -> Iterator[State]:
         """One state per (report, recipient) of every accepted report."""
