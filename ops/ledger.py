@@ -18,6 +18,7 @@ from schemas.delivery import Outcome
 from schemas.topic import DAY_MS, HOUR_MS
 
 REPEATED: Final = "ReportRepeated"
+NOT_IN_JOURNAL: Final = "not_in_journal"
 REPORT_KINDS: Final = frozenset({"IncidentOpened", "ReportLinked", "ReportHeldLate", REPEATED})
 """Facts of a report. A repeat alone is no arrival: the fact that it repeats must be there, too."""
 TRIMMED_SLACK_MS: Final = HOUR_MS
@@ -271,7 +272,7 @@ class _Account:
             for report in self._told.keys() - self._accepted - self._of_gaps.keys():
                 told = [facts[one] for one in self._told[report] if facts[one].document_id not in self._unmarked]
                 if told and all(begin <= one.at_ms < until for one in told):
-                    self._missing["not_in_journal"].append(report)
+                    self._missing[NOT_IN_JOURNAL].append(report)
         for fact_id, decision in decisions.items():
             if fact_id not in facts and _whole_from(self._from.facts_since_ms) <= decision.at_ms < self._from.facts_ms:
                 self._missing["decision_without_fact"].append(fact_id)

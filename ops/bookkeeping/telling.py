@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ops.alarms import alarm_output
 from ops.bookkeeping.judging import Verdict
+from ops.ledger import NOT_IN_JOURNAL
 from ops.metrics import Metrics
 from schemas.feed import AlarmClass
 from schemas.ledger import ActOutcome, ActStage, LedgerTold, OverdueDelivery, ReconcilerActed
@@ -34,7 +35,7 @@ WHATS: Final = (
     "without_decision",
     "without_receipt",
     "not_in_quarantine",
-    "not_in_journal",
+    NOT_IN_JOURNAL,
     "decision_without_fact",
     "receipt_without_decision",
 )
