@@ -18,6 +18,7 @@ from schemas.delivery import Outcome
 from schemas.topic import DAY_MS, HOUR_MS
 
 REPEATED: Final = "ReportRepeated"
+NOT_IN_JOURNAL: Final = "not_in_journal"
 REPORT_KINDS: Final = frozenset({"IncidentOpened", "ReportLinked", "ReportHeldLate", REPEATED})
 """Facts of a report. A repeat alone is no arrival: the fact that it repeats must be there, too."""
 TRIMMED_SLACK_MS: Final = HOUR_MS
@@ -40,7 +41,9 @@ class State(IntEnum):
 class Ledger:
     """The account. `balanced` None: a source could not be read, and what was read shows no fault.
 
-    `beyond_retention`: what is too old to be held against topics that delete; it is in no other count.
+    `beyond_retention`: what is too old to be held against topics that delete; it is in no other count. `untraced`:
+    documents that a journal lost before it said what they became, and of which no topic tells: they may have been
+    lost, or have become nothing (a sign of life, a snapshot without news). In no count either.
     """
 
     accepted: int = 0
@@ -58,6 +61,7 @@ class Ledger:
     changes: dict[str, int] = field(default_factory=dict)
     commands: dict[str, int] = field(default_factory=dict)
     unreachable: list[str] = field(default_factory=list)
+    untraced: list[str] = field(default_factory=list)
 
 
 def balance(sources: Sources) -> Ledger:
@@ -142,8 +146,7 @@ class _Account:
         elif _beyond(row.received_ms, self._from.facts_since_ms, self._from.aside_since_ms):
             yield State.BEYOND
         else:
-            self._missing["lost_with_journal"].append(row.document_id)
-            yield State.MISSING
+            self._ledger.untraced.append(row.document_id)
 
     def _reports(self) -> Iterator[State]:
         """One state per (report, recipient) of every accepted report."""
@@ -269,7 +272,7 @@ class _Account:
             for report in self._told.keys() - self._accepted - self._of_gaps.keys():
                 told = [facts[one] for one in self._told[report] if facts[one].document_id not in self._unmarked]
                 if told and all(begin <= one.at_ms < until for one in told):
-                    self._missing["not_in_journal"].append(report)
+                    self._missing[NOT_IN_JOURNAL].append(report)
         for fact_id, decision in decisions.items():
             if fact_id not in facts and _whole_from(self._from.facts_since_ms) <= decision.at_ms < self._from.facts_ms:
                 self._missing["decision_without_fact"].append(fact_id)

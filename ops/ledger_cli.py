@@ -127,6 +127,8 @@ def _told(found: Ledger) -> dict[str, Any]:
         for one in found.overdue[:SHOWN]
     ]
     told["missing"] = {name: ids[:SHOWN] for name, ids in found.missing.items()}
+    told["untraced"] = found.untraced[:SHOWN]
+    told["untraced_count"] = len(found.untraced)
     told["missing_counts"] = {name: len(ids) for name, ids in found.missing.items()}
     return told
 
@@ -146,6 +148,8 @@ def _show(told: dict[str, Any]) -> None:
         click.echo(f"  overdue: {len(told['overdue'])}, first {told['overdue'][0]['delivery']}")
     for name, ids in told["missing"].items():
         click.echo(f"  {name.replace('_', ' ')}: {told['missing_counts'][name]}, first {ids[0]}")
+    if told["untraced"]:
+        click.echo(f"  lost with a journal, fate unknown: {told['untraced_count']}, first {told['untraced'][0]}")
     for node in told["unreachable"]:
         click.echo(f"  the journal of {node} cannot be reached")
 

@@ -71,4 +71,9 @@ class LedgerTold(Message):
     overdue_count: Annotated[int, about("Deliveries past their deadline.", Privacy.OPERATIONAL, "deliveries", ge=0)] = 0
     overdue: Annotated[tuple[OverdueDelivery, ...], about("The first of them.", Privacy.OPERATIONAL)] = ()
     unreachable: Annotated[tuple[str, ...], about("Nodes whose journal cannot be read.", Privacy.OPERATIONAL)] = ()
+    untraced_count: Annotated[
+        int,
+        about("Documents lost with a journal, of which nothing else tells.", Privacy.OPERATIONAL, "documents", ge=0),
+    ] = 0
+    untraced: Annotated[tuple[str, ...], about("The first of them.", Privacy.OPERATIONAL)] = ()
     acts: Annotated[tuple[ReconcilerActed, ...], about("What the reconciler did last.", Privacy.OPERATIONAL)] = ()

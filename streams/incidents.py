@@ -143,6 +143,11 @@ def _mode(headers: Headers) -> Mode:
         raise Rejected(Code.RECORD_INVALID, "no mode of ours", "/mode") from None
 
 
+def _carried(headers: Headers) -> Mapping[str, str]:
+    """What leads from a fact back to the document that asked for it, for trace and ledger; a report names its own."""
+    return {name: headers[name] for name in ("traceparent", "documentid") if name in headers}
+
+
 def _on_report(reference: IncidentsReference, state: State, one: Record, headers: Headers) -> Outcome:
     told = parse(ReportNormalised, one.value)
     turn = _turn(reference, state, one, headers, told.unit, clock=told.report.told.clock, told=told.event_at)
@@ -154,14 +159,14 @@ def _on_report(reference: IncidentsReference, state: State, one: Record, headers
 def _on_command(reference: IncidentsReference, state: State, one: Record, headers: Headers) -> Outcome:
     command = parse(Command, one.value)
     turn = _turn(reference, state, one, headers, command.unit)
-    incident_commands.asked(turn, command, _trace(headers))
+    incident_commands.asked(turn, command, _carried(headers))
     return _finished(turn)
 
 
 def _on_notice(reference: IncidentsReference, state: State, one: Record, headers: Headers) -> Outcome:
     change = parse(NoticeChanged, one.value)
     turn = _turn(reference, state, one, headers, change.unit)
-    incident_notices.changed(turn, change, _trace(headers))
+    incident_notices.changed(turn, change, _carried(headers))
     return _finished(turn)
 
 

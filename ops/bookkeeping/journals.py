@@ -154,7 +154,7 @@ class Journals:
     def __init__(self, where: Where, token: str, kept: Mapping[str, Any]) -> None:
         self._where, self._token = where, token
         self.tails: Final = {node: Tail.of(node, told) for node, told in kept.items()}
-        self._nodes_at = 0.0
+        self._nodes_at: float | None = None
         self._session: aiohttp.ClientSession | None = None
 
     def kept(self) -> dict[str, Any]:
@@ -163,14 +163,16 @@ class Journals:
 
     async def read(self) -> dict[str, Placed]:
         """What is new or was not settled, by document id. Unavailable when the nodes' names cannot be read."""
-        if time.monotonic() - self._nodes_at > NODES_SECONDS or not self.tails:
-            known = await nodes(self._where)
-            for node in known - set(self.tails):
-                self.tails[node] = Tail(node)
-            for node in set(self.tails) & set(self._where.gone):
-                del self.tails[node]
-            self._nodes_at = time.monotonic()
         files = runtime.journals(self._where.node, self._where.journal_file)
+        known = set(files) - set(self._where.gone)
+        asked_at = self._nodes_at
+        if asked_at is None or time.monotonic() - asked_at > NODES_SECONDS or not self.tails:
+            known |= await nodes(self._where)
+            self._nodes_at = time.monotonic()
+        for node in known - set(self.tails):
+            self.tails[node] = Tail(node)
+        for node in set(self.tails) & set(self._where.gone):
+            del self.tails[node]
         for node, tail in self.tails.items():
             if node in self._where.others:
                 await tail.read(_over_http(self._client(), node, self._where.others[node]))
@@ -185,6 +187,10 @@ class Journals:
                 if placed.row.state != GONE or document not in found:
                     found[document] = placed
         return found
+
+    def ask_again(self) -> None:
+        """Something is in no journal: ask with the next reading which nodes there are, one may have come meanwhile."""
+        self._nodes_at = None
 
     def told(self) -> dict[str, Journal | None]:
         """How each was read the last time."""

@@ -63,8 +63,8 @@ def account(part: Part, aside: Aside, journals: Mapping[str, Journal | None], si
 
 
 def settled(ledger: Ledger) -> bool:
-    """Whether nothing of a component is left to happen."""
-    waits = ledger.in_flight or ledger.changes["in_flight"] or ledger.commands["in_flight"]
+    """Whether nothing of a component is left to happen, or to be shown to a person."""
+    waits = ledger.untraced or ledger.in_flight or ledger.changes["in_flight"] or ledger.commands["in_flight"]
     return ledger.balanced is True and not waits
 
 
@@ -109,6 +109,7 @@ def judge(parts: Iterable[Part], aside: Aside, read: Read, settled_counts: Mappi
         counts.update(numbers(told))
         whole.overdue += told.overdue
         if moving is not None:
+            whole.untraced += told.untraced
             whole.missing = {
                 name: sorted({*whole.missing.get(name, ()), *told.missing.get(name, ())})
                 for name in {*whole.missing, *told.missing}
@@ -117,6 +118,7 @@ def judge(parts: Iterable[Part], aside: Aside, read: Read, settled_counts: Mappi
             _waiting(part, oldest, stuck, read.now_ms - stuck_ms)
     whole.overdue.sort(key=lambda one: (one["deadline_ms"], one["delivery"]))
     whole.missing = dict(sorted(whole.missing.items()))
+    whole.untraced.sort()
     whole.balanced = False if whole.missing else None if whole.unreachable else True
     return Verdict(with_numbers(whole, counts), read.now_ms, oldest, dict(stuck))
 

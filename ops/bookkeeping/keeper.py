@@ -22,6 +22,7 @@ from ops.bookkeeping.horizons import Horizons
 from ops.bookkeeping.journals import Journals
 from ops.bookkeeping.judging import Read, Verdict
 from ops.bookkeeping.store import Saving, Store, offsets_of
+from ops.ledger import NOT_IN_JOURNAL
 from ops.ledger_rows import DELIVER, INCIDENTS, ROUTE
 from ops.ledger_sources import Where
 from schemas.ledger import ReconcilerActed
@@ -164,7 +165,10 @@ class Keeper:
             facts_ms=facts_ms,
             decisions_ms=decisions_ms,
         )
-        return judging.judge(self.book.components(), self.book.aside, read, self._totals, STUCK_MS)
+        verdict = judging.judge(self.book.components(), self.book.aside, read, self._totals, STUCK_MS)
+        if NOT_IN_JOURNAL in verdict.ledger.missing:
+            self._journals.ask_again()
+        return verdict
 
     def nodes(self) -> list[str]:
         """The intake nodes that are known."""

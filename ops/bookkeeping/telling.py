@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from ops.alarms import alarm_output
 from ops.bookkeeping.judging import Verdict
+from ops.ledger import NOT_IN_JOURNAL
 from ops.metrics import Metrics
 from schemas.feed import AlarmClass
 from schemas.ledger import ActOutcome, ActStage, LedgerTold, OverdueDelivery, ReconcilerActed
@@ -34,8 +35,7 @@ WHATS: Final = (
     "without_decision",
     "without_receipt",
     "not_in_quarantine",
-    "not_in_journal",
-    "lost_with_journal",
+    NOT_IN_JOURNAL,
     "decision_without_fact",
     "receipt_without_decision",
 )
@@ -56,6 +56,7 @@ class Figures:
         self._balanced = gauge("ledger", "balanced", "1: all accounted for, 0: something is missing, -1: unknown.")
         self._age = gauge("ledger_verdict_age", "seconds", "Since the last verdict that was not unknown; -1: none.")
         self._missing = gauge("ledger", "missing", "Ids that are missing, by where.", ("what",))
+        self._untraced = gauge("ledger", "untraced", "Documents lost with a journal, of which nothing else tells.")
         self._overdue = gauge("ledger", "overdue", "Deliveries past their deadline without a receipt.", ("recipient",))
         self._oldest = gauge("ledger_oldest", "seconds", "Age of the oldest work of a stage; 0: none.", ("stage",))
         self._records = metrics.counter("ledger", "records", "Records read.", ("source",))
@@ -86,6 +87,7 @@ class Figures:
         self._pairs.labels("missing").set(rest)
         for what in WHATS:
             self._missing.labels(what).set(len(ledger.missing.get(what, ())))
+        self._untraced.set(len(ledger.untraced))
         overdue = [one["recipient"] for one in ledger.overdue]
         for who in self._recipients:
             self._overdue.labels(who).set(overdue.count(who))
@@ -198,6 +200,8 @@ def told(verdict: Verdict | None, now: datetime, since_ms: int, acts: Iterable[R
                 for one in ledger.overdue[:SHOWN]
             ),
             "unreachable": tuple(ledger.unreachable),
+            "untraced_count": len(ledger.untraced),
+            "untraced": tuple(ledger.untraced[:SHOWN]),
         }
     return LedgerTold(**whole)
 

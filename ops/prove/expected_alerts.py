@@ -103,6 +103,8 @@ EXPECTED: Final[dict[str, Expected]] = {
         may=RESTARTS | INTAKE_RESTARTS | STANDSTILL | {"DocumentsRefused"},
     ),
     "slow-readers": _must("ReadersDropped"),
-    "restore": Expected(may=INTAKE_RESTARTS | RESTARTS | {"ReconcilerActed", "LedgerBlind"}),
+    "restore": Expected(
+        may=INTAKE_RESTARTS | RESTARTS | {"ReconcilerActed", "LedgerBlind", "DocumentsUntraced", "QuarantineOld"}
+    ),
 }
 """By the name of the fault."""

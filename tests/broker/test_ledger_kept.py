@@ -18,7 +18,7 @@ from ops.reading import Cluster
 from schemas.errors import Unavailable
 from schemas.topics import FACTS
 from streams.contract import Output
-from tests.broker.test_ledger_read import REPORTS, decision, fact, receipt, write
+from tests.broker.test_ledger_read import REPORTS, decision, fact, feed_status, receipt, write
 from tests.broker.test_ledger_read import where as where
 from tests.waiting import until
 
@@ -191,3 +191,33 @@ async def test_a_loss_is_named_under_load_too(keeper: Keeper, where: Where) -> N
     await write(where.cluster, [Output(FACTS, b"u", b"{}", headers)])
     told = (await judged(keeper, route=False)).ledger
     assert told.missing == {"without_decision": ["f-report-0"]}
+
+
+async def test_a_node_that_comes_after_the_ledger_is_known_at_once(where: Where) -> None:
+    """Roles start in any order: the journal that an intake begins a moment later is read with the next look."""
+    away = where.journal_file.with_suffix(".away")
+    where.journal_file.rename(away)
+    one = Keeper(
+        replace(where, others={"other": "http://127.0.0.1:9"}), Store(away.parent / "ledger" / "ledger.db", "here")
+    )
+    await one.open()
+    try:
+        await one.turn()
+        assert one.nodes() == ["other"]
+        away.rename(where.journal_file)
+        await one.turn()
+        assert one.nodes() == sorted([where.node, "other"])
+        assert one.counts["journal"] == len(REPORTS)
+    finally:
+        await one.close()
+
+
+async def test_a_node_of_which_nobody_told_is_asked_for_when_its_reports_are_missed(
+    keeper: Keeper, where: Where
+) -> None:
+    """A report of which no journal knows may be that of a node that came a moment ago."""
+    await write(where.cluster, [make(name) for name in (*REPORTS, "stranger") for make in MAKERS])
+    assert (await judged(keeper)).ledger.missing == {"not_in_journal": ["stranger"]}
+    await write(where.cluster, [feed_status("late-node")])
+    await keeper.turn()
+    assert "late-node" in keeper.nodes()

@@ -102,6 +102,13 @@ def receipt(name: str) -> Output:
     return receipted(one, Outcome.DELIVERED, ("urgent", 0, 0), NOW, 1)
 
 
+def feed_status(node: str) -> Output:
+    """What an intake node says of one of its sources."""
+    status = FeedStatus(feed="cpr", system="cpr", node=node, state=FeedState.UP, since=NOW, said_at=NOW, emergency=True)
+    value, headers = record(status, id="s", source=f"/sztab/{node}")
+    return Output(FEEDS, f"cpr@{node}".encode(), value, headers)
+
+
 async def test_what_is_read_balances_and_a_record_removed_by_hand_does_not(where) -> None:
     """All stages read by header and file agree; a receipt that was never written is named."""
     everything = [make(name) for name in REPORTS for make in (fact, decision, receipt)]
@@ -155,11 +162,7 @@ async def test_a_journal_without_a_row_makes_its_fact_unexpected(where) -> None:
 async def test_a_node_that_cannot_be_reached_makes_the_answer_unknown(where) -> None:
     """A node that said something of its feeds has a journal; until it is read, nobody can say that it balances."""
     await write(where.cluster, [make(name) for name in REPORTS for make in (fact, decision, receipt)])
-    status = FeedStatus(
-        feed="cpr", system="cpr", node="intake-2", state=FeedState.UP, since=NOW, said_at=NOW, emergency=True
-    )
-    value, headers = record(status, id="s", source="/sztab/intake-2")
-    await write(where.cluster, [Output(FEEDS, b"cpr", value, headers)])
+    await write(where.cluster, [feed_status("intake-2")])
     told = balance(await read(where))
     assert (told.balanced, told.unreachable) == (None, ["intake-2"])
     nowhere = replace(where, others={"intake-2": "http://127.0.0.1:9"})

@@ -3,7 +3,7 @@
 import pytest
 
 from ops.bookkeeping.book import Aside, Part, Placed
-from ops.bookkeeping.judging import Read, Verdict, judge
+from ops.bookkeeping.judging import Read, Verdict, judge, settled
 from ops.ledger_rows import DELIVER, GONE, INCIDENTS, ROUTE, DecisionRow, FactRow, Journal, Row
 
 WHOLE = {"facts_since_ms": 0, "decisions_since_ms": 0, "aside_since_ms": 0}
@@ -63,6 +63,10 @@ def test_the_oldest_work_of_each_stage() -> None:
     assert late.stuck == {"n": ["doc"]}
     lost = Part({"doc": Placed("n", 1, Row("doc", GONE, 100, ()))})
     assert judged(lost).oldest_ms == {}, "nobody will publish it any more"
+    assert judged(lost).ledger.untraced == []
+    told = judged(lost, incidents=501).ledger
+    assert (told.balanced, told.untraced) == (True, ["doc"])
+    assert not settled(told)
     assert judged(UNTOLD).oldest_ms == {"incidents": 100}
     assert judged(UNDECIDED).oldest_ms == {"route": 110}
     assert judged(UNRECEIPTED).oldest_ms == {"deliver": 120}

@@ -71,6 +71,14 @@ def test_headers_carry_the_ids(territory):
     assert dict(current.headers)["ce_traceparent"] == b"00-1-2-01"
 
 
+def test_facts_of_a_command_name_its_document(territory):
+    """Trace and ledger find what became of a document that was a command, also after its journal was lost."""
+    incident = incident_of(territory.put(report("one")))
+    territory.put(command("take", "accept", incident), documentid="document-of-the-command")
+    told = [dict(one.headers) for one in territory.outputs if dict(one.headers).get("ce_kind") == b"StateChanged"]
+    assert [one["ce_documentid"] for one in told] == [b"document-of-the-command"]
+
+
 def test_headers_are_the_envelopes(territory):
     """Headers that are put together by hand are those of the CloudEvents envelope, in its order."""
     territory.put(report("one"), traceparent="00-1-2-01")

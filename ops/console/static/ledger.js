@@ -19,6 +19,7 @@ export function showLedger() {
   put($("ledger-list"),
     ...told.unreachable.map((node) => el("li", {}, `${c.ledgerUnreachable}: ${node}`)),
     ...Object.entries(told.missing_ids).flatMap(([what, ids]) => ids.slice(0, 10).map((id) => el("li", {}, el("span", { class: "mark warn" }, c.ledgerMissing), ` ${c.what[what] || what}: `, trace(id)))),
+    ...(told.untraced || []).slice(0, 10).map((id) => el("li", {}, el("span", { class: "mark warn" }, c.untraced), " ", trace(id))),
     ...told.overdue.slice(0, 20).map((one) => el("li", {}, `${c.overdueWord} ${stamp(one.deadline_at)} · ${one.recipient}: `, trace(one.delivery_id))),
     ...told.acts.slice(-5).reverse().map((act) => el("li", {}, `${stamp(act.acted_at)} ${c.acted}: ${c.actOutcome[act.outcome] || act.outcome} · ${c.what[act.why] || act.why}: `, trace(act.subject_id))));
 }
