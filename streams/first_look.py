@@ -1,8 +1,8 @@
 """The first look at what is near a report: what the best words could not bring to a suggestion is left out unseen.
 
-Pure. It goes by what a cell of the grid lists of an incident (`Candidate`): its place, kind and last time, with
-`GRACE_M` and a slot of time of grace. What is left out could be a match only if the incident's reports lay further
-apart than that.
+Pure. It goes by what a cell of the grid lists of an incident (`Candidate`): its place, kind and last time; where more
+reports are known of it with `GRACE_M` and a slot of time of grace. What is left out could be a match only if those lay
+further apart than that.
 """
 
 import math
@@ -16,9 +16,9 @@ METRES_PER_DEGREE: Final = 111_195.0
 """Of latitude, on a sphere of 6,371 km; the error below 0.6 % is nothing beside the positions' own."""
 SLOT_MS: Final = 300_000
 """How finely times are told apart."""
-STEP_BITS: Final = 0.5
+STEP_BITS: Final = 0.25
 """How finely weights are told apart."""
-STEP_M: Final = 50
+STEP_M: Final = 25
 GRACE_M: Final = 200
 """How much nearer than its place another report of an incident may lie."""
 LEAST_SIGMA_M: Final = 100
@@ -55,15 +55,17 @@ class Reaches(dict[str, Reach]):
     def __missing__(self, kind: str) -> Reach:
         """Work it out; `kind` is category, slash, vagueness."""
         weights, category, vague, lacking = self._of
-        other, _, its_vague = kind.rpartition("/")
-        window, lacking = weights.window_ms(other), lacking - weights.category_bits(category, other)
-        far = _distances(weights, weights.spread_m(category, other), vague, int(its_vague))
-        slots = range(window // SLOT_MS + 2)
-        times = [weights.time_bits(max(slot - 1, 0) * SLOT_MS, window) for slot in slots]
+        other, _, listed = kind.rpartition("/")
+        several, window = listed.endswith("+"), weights.window_ms(other)
+        lacking -= weights.category_bits(category, other) + weights.least_bits
+        grace_m, grace_slots = (GRACE_M, 1) if several else (0, 0)
+        far = _distances(weights, weights.spread_m(category, other), vague, int(listed.rstrip("+")), grace_m)
         if {category, other} & weights.moving:
             anywhere = int((weights.shape.moving.least_bits - weights.least_bits) // STEP_BITS) + 1
             far = (*[math.inf] * anywhere, *far[anywhere:])
-        by_slot = tuple(_reach(far, lacking - bits - weights.least_bits) for bits in times)
+        slots = range(window // SLOT_MS + 2)
+        times = [weights.time_bits(max(slot - grace_slots, 0) * SLOT_MS, window) for slot in slots]
+        by_slot = tuple(_reach(far, lacking - bits) for bits in times)
         found = self[kind] = Reach(by_slot[0], by_slot, window)
         return found
 
@@ -112,7 +114,7 @@ def _reaches(weights: Weights, report: Sighting) -> Reaches:
     return found
 
 
-def _distances(weights: Weights, spread: float, vague: int, its_vague: int) -> tuple[float, ...]:
+def _distances(weights: Weights, spread: float, vague: int, its_vague: int, grace_m: int) -> tuple[float, ...]:
     """Square of the farthest distance that still gives the least bits and so many steps more; beyond the last, none.
 
     The standard deviation lies between that of two exact points and that of the vaguest which are listed alike.
@@ -120,7 +122,8 @@ def _distances(weights: Weights, spread: float, vague: int, its_vague: int) -> t
     radii = (LEAST_SIGMA_M << vague) ** 2 + (LEAST_SIGMA_M << its_vague) ** 2
     smallest, largest = max(spread / 2, 1.0), math.sqrt(spread**2 / 4 + radii / 2.25)
     steps = range(2 * int(weights.shape.search_m) // STEP_M + 1)
-    most = [_most(weights, max(at * STEP_M - GRACE_M, 0), smallest, largest) for at in steps]
+    # The distance lies between this step and the next one.
+    most = [_most(weights, max((at - 1) * STEP_M - grace_m, 0), smallest, largest) for at in steps]
     least, at = weights.least_bits, steps[-1]
     reach = []
     for step in range(int((most[0] - least) / STEP_BITS) + 1):

@@ -85,7 +85,9 @@ def _listed(weights: Weights, incident: Incident) -> Candidate | None:
         return None
     summary = incident.summary
     last_ms = max(one.at_ms for one in incident.sightings)
-    return Candidate(summary.incident_id, at.lat, at.lon, f"{summary.category}/{vagueness(at.sigma_m)}", last_ms)
+    several = "+" if len(incident.sightings) > 1 else ""
+    kind = f"{summary.category}/{vagueness(at.sigma_m)}{several}"
+    return Candidate(summary.incident_id, at.lat, at.lon, kind, last_ms)
 
 
 def _cells(turn: Turn, mode: Mode) -> str:

@@ -44,7 +44,9 @@ class Candidate(NamedTuple):
     lat: float
     lon: float
     kind: str
-    """Category, slash, its point's uncertainty as a power of two: at most 100 m times two to this."""
+    """Category, slash, its point's uncertainty as a power of two: at most 100 m times two to this; and a plus when more
+    than one report is known of it.
+    """
     seen_ms: int
     """Event time of its last report, up to five minutes old."""
 

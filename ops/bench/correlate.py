@@ -41,15 +41,26 @@ TOWN_OPEN: Final = 200
 VOIVODESHIP_KM: Final = 170.0
 AGAIN: Final = 0.4
 """Share of the reports that speak of an open incident."""
-TEXTS: Final = (
-    "drzewo leży na drodze, nie da się przejechać",
-    "zderzenie dwóch samochodów, jedna osoba ranna",
-    "dym z okna na drugim piętrze",
-    "głośna muzyka u sąsiada od dwóch godzin",
-    "mężczyzna leży na chodniku, nie odpowiada",
-    "biały bus jedzie pod prąd w stronę ronda",
+WHAT: Final = (
+    *("drzewo", "gałąź", "słup energetyczny", "znak drogowy", "rusztowanie", "dwa samochody", "autobus i rower", "tir"),
+    *("śmietnik", "balkon", "piwnica", "komin", "garaż", "pies bez kagańca", "starszy mężczyzna", "młoda kobieta"),
+    *("grupa nastolatków", "sąsiad z góry", "kierowca busa", "dziecko w wózku", "rura z wodą", "szyba wystawowa"),
 )
-STREETS: Final = ("Górnośląska", "Wrocławska", "Łódzka", "Częstochowska", "Poznańska", "Polna", "Majkowska", "Złota")
+DOES: Final = (
+    *("leży na jezdni", "pali się", "dymi od kilku minut", "zderzyły się", "przewrócił się", "zalewa chodnik"),
+    *("krzyczy i rzuca butelkami", "nie odpowiada", "blokuje przejazd", "jedzie pod prąd", "krwawi z głowy"),
+    *("zwisa nad chodnikiem", "hałasuje od godziny", "wybija okna", "stoi w poprzek", "grozi zawaleniem"),
+)
+WHERE: Final = (
+    *("przy moście", "za przystankiem", "obok szkoły", "pod blokiem", "na rogu", "przed sklepem", "na parkingu"),
+    *("w parku", "przy torach", "na rondzie", "przy kościele", "w bramie", "na klatce schodowej", "koło apteki"),
+)
+STREETS: Final = (
+    *("Górnośląska", "Wrocławska", "Łódzka", "Częstochowska", "Poznańska", "Polna", "Majkowska", "Złota", "Lipowa"),
+    *("Śródmiejska", "Babina", "Fabryczna", "Harcerska", "Kopernika", "Legionów", "Mickiewicza", "Niecała", "Ogrodowa"),
+    *("Parkowa", "Piskorzewska", "Rumińskiego", "Serbinowska", "Skarszewska", "Stawiszyńska", "Szewska", "Targowa"),
+    *("Torowa", "Tuwima", "Widok", "Winiarska", "Wodna", "Wyspiańskiego", "Zamkowa", "Żwirki", "Asnyka", "Bankowa"),
+)
 SOURCES: Final = ("cpr", "psp", "prm", "desk", "alarm")
 MINUTES: Final = 30.0
 """Over which the open incidents came."""
@@ -64,7 +75,8 @@ class Matter:
     east_km: float
     north_km: float
     category: str
-    text: str
+    what: str
+    where: str
     street: str
 
 
@@ -90,13 +102,13 @@ class Storm:
         elif self._towns:
             east, north = self._anywhere(VOIVODESHIP_KM)
         street = f"{dice.choice(STREETS)} {dice.randint(1, 200)}"
-        return Matter(east, north, dice.choice(self._kinds), dice.choice(TEXTS), street)
+        return Matter(east, north, dice.choice(self._kinds), dice.choice(WHAT), dice.choice(WHERE), street)
 
     def _anywhere(self, side_km: float) -> tuple[float, float]:
         return self._dice.uniform(0, side_km), self._dice.uniform(0, side_km)
 
     def told(self, one: Matter, seconds: float) -> Record:
-        """A report of it: some metres off, so many seconds after the beginning, as its territory's log has it."""
+        """A report of it, as its territory's log has it: some metres off, in other words, after so many seconds."""
         self._told += 1
         dice, at = self._dice, BEGAN + timedelta(seconds=seconds)
         lat = CORNER[0] + (1000 * one.north_km + dice.gauss(0, 40)) / METRES_PER_DEGREE
@@ -113,7 +125,7 @@ class Storm:
                 source=system,
                 received_at=at,
                 document=DocumentRef(document_id=names["document"], sha256="0" * 64, node="bench", row=self._told),
-                told=Telling(event_at=at, place=where, description=one.text),
+                told=Telling(event_at=at, place=where, description=f"{one.what} {dice.choice(DOES)} {one.where}"),
             ),
             unit=UNIT,
             place=where,
