@@ -14,6 +14,7 @@ from connectors.file.mapping import Mapping, load
 from ops import reference
 from ops.correlating import measuring, sampling
 from ops.correlating.evaluating import Asked, Evaluation, as_json, evaluate
+from ops.correlating.expecting import expect_and_learn
 from ops.correlating.learning import KEEPABLE, examples, learn, looking, written
 from ops.correlating.page import page
 from ops.correlating.playing import LINKED
@@ -27,7 +28,7 @@ from streams.normalise import processor
 
 HEAD: Final = """\
 # Weights of correlation, learnt by `sztab correlate learn`: {count} pairs of calls within reach, {joined} of them
-# joined by dispatchers, before {until}.
+# {said}, before {until}.
 # In bits; what each part means stands in `streams/weights/built_in.yaml`.
 """
 FILE: Final = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -164,25 +165,40 @@ def learning(
 ) -> None:
     """Fit weights to what dispatchers joined before a time, and write them as a file that a person can read.
 
-    Several files are learnt from together. Costs, shared ids and careful kinds stay as the base has them: judge the
-    result (`evaluate --weights`) on what came later before it is used.
+    Without --pairs nobody said which calls are one: then the weights are learnt by expectation maximisation, beginning
+    with those of the base. Several files are learnt from together. Costs, shared ids and careful kinds stay as the
+    base has them: judge the result (`evaluate --weights`) on what came later before it is used.
     """
     settings = settings_of(context)
     catalogue = reference.catalogue_of(settings)
-    if not calls.pairs:
-        raise click.UsageError("--pairs: nothing to learn from without them")
     before = [milliseconds(one, "until") for one in _each(until, len(calls.files), "until", "incidents")]
     told = read(calls.files, processor(INTAKE, reference.references(settings).normalise))
     start = looking(yaml.safe_load(base.read_text("utf-8") if base else match_weights.built_in_text()), calls.reach)
     weights = match_weights.load(yaml.safe_dump(start), catalogue, name)
     found = examples(told.heard, truth_of(calls.pairs), calls.reach, weights, before)
-    joined = sum(one.joined for one in found)
-    if not joined or joined == len(found):
-        raise Misconfigured(Code.CONFIGURATION_INVALID, f"{len(found)} pairs, {joined} joined: nothing to learn from")
-    text = written(learn(found, start, catalogue, name, keep))
+    if calls.pairs:
+        joined, said = sum(one.joined for one in found), "joined by dispatchers"
+        if not 0 < joined < len(found):
+            raise _nothing(len(found), joined)
+        shape = learn(found, start, catalogue, name, keep)
+    else:
+        if not found:
+            raise _nothing(0, 0)
+        shape, joined = expect_and_learn(found, start, catalogue, name, keep, _turn)
+        said = "expected to be one (nobody said)"
+    text = written(shape)
     match_weights.load(text, catalogue, name)
-    out.write_text(HEAD.format(count=len(found), joined=joined, until=", ".join(until)) + text, "utf-8")
-    click.echo(f"{out}: learnt from {len(found)} pairs of calls, {joined} of them joined")
+    head = HEAD.format(count=len(found), joined=round(joined), said=said, until=", ".join(until))
+    out.write_text(head + text, "utf-8")
+    click.echo(f"{out}: learnt from {len(found)} pairs of calls, {joined:.0f} of them {said}")
+
+
+def _nothing(count: int, joined: float) -> Misconfigured:
+    return Misconfigured(Code.CONFIGURATION_INVALID, f"{count} pairs, {joined:.0f} joined: nothing to learn from")
+
+
+def _turn(number: int, joined: float) -> None:
+    click.echo(f"round {number}: {joined:.0f} pairs expected to be one", err=True)
 
 
 def _pairs(file: Path, columns: str) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ less alike never counts more.
 """
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,14 +15,14 @@ from typing import Any, Final
 import numpy as np
 import yaml
 
-from ops.correlating.fitting import NATS, Matrix, fit
+from ops.correlating.fitting import NATS, Held, Matrix, fit
 from ops.correlating.records import Heard
 from ops.correlating.truth import Reach, Truth, earlier
 from streams import correlate, likeness, match_weights
 from streams.categories import Catalogue
 from streams.incident_state import Sighting
 from streams.incident_summary import gist, sighting
-from streams.match_weights import Weights
+from streams.match_weights import Likeness, Weights
 
 KNOTS: Final = (0.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 """Percent of likeness between which the bits run straight."""
@@ -46,7 +46,8 @@ class Example:
     metres: float
     crowd: int
     """How many earlier calls were within reach of the later one, this one among them."""
-    joined: bool
+    joined: float
+    """Whether they were one incident: 1 or 0 as dispatchers said, or how likely it is where nobody said."""
 
     @property
     def sources(self) -> frozenset[str]:
@@ -58,13 +59,22 @@ class Example:
 class Kinds:
     """How often kinds met, joined and not."""
 
-    joined: Counter[frozenset[str]] = field(default_factory=Counter)
-    apart: Counter[frozenset[str]] = field(default_factory=Counter)
+    joined: dict[frozenset[str], float] = field(default_factory=lambda: defaultdict(float))
+    apart: dict[frozenset[str], float] = field(default_factory=lambda: defaultdict(float))
+
+    def take(self, pair: frozenset[str], joined: float) -> None:
+        """One more example of the pair."""
+        self.joined[pair] += joined
+        self.apart[pair] += 1 - joined
+
+    def counts(self) -> Counter[frozenset[str]]:
+        """How many examples there are of each pair."""
+        return Counter({pair: round(count + self.joined[pair]) for pair, count in self.apart.items()})
 
     def bits(self, pair: frozenset[str], instead: float) -> float:
         """Log-odds against those of all, drawn towards `instead` as far as there are few examples."""
         joined, apart = self.joined[pair], self.apart[pair]
-        all_joined, all_apart = max(1, self.joined.total()), max(1, self.apart.total())
+        all_joined, all_apart = max(1.0, sum(self.joined.values())), max(1.0, sum(self.apart.values()))
         lean = SHRINK * 2.0**instead * all_joined / all_apart
         ratio = ((joined + lean) / all_joined) / ((apart + SHRINK) / all_apart)
         return max(-MOST_BITS, min(MOST_BITS, math.log2(ratio)))
@@ -76,7 +86,13 @@ def examples(
     """Every pair within reach whose later call came before `until_ms` of its file."""
     seen = {one.key: sighting(gist(one.told), weights.shape) for one in heard}
     return [
-        Example(seen[one.key], seen[other.key], metres, len(others), truth.cluster(one.key) == truth.cluster(other.key))
+        Example(
+            seen[one.key],
+            seen[other.key],
+            metres,
+            len(others),
+            float(truth.cluster(one.key) == truth.cluster(other.key)),
+        )
         for one, others in earlier(heard, reach)
         if one.at_ms < until_ms[one.file]
         for metres, other in others
@@ -84,12 +100,17 @@ def examples(
 
 
 def learn(
-    told: Sequence[Example], base: Mapping[str, Any], catalogue: Catalogue, name: str, keep: Collection[str] = ()
+    told: Sequence[Example],
+    base: Mapping[str, Any],
+    catalogue: Catalogue,
+    name: str,
+    keep: Collection[str] = (),
+    held: float = 0.0,
 ) -> dict[str, Any]:
     """The weights file as an object: the base with everything that can be learnt from the examples.
 
     What they do not show (shared ids, careful kinds, costs, neutral groups) stays as the base has it, and so do the
-    parts in `keep` (see `KEEPABLE`).
+    parts in `keep` (see `KEEPABLE`). `held`: each weight is drawn to the base's as by so many examples.
     """
     kinds = _kinds(told, catalogue, frozenset(base["category"]["neutral_groups"]))
     plain: dict[str, Any] = {**base, "name": name, "category": {**base["category"], **kinds}}
@@ -99,9 +120,27 @@ def learn(
     # The prior speaks of the most frequent pair of sources, the others are told apart from it.
     columns = [[*_column(one, weights), *(float(one.sources == pair) for pair in sources[1:])] for one in told]
     floors = np.concatenate([_floors(), np.full(len(sources[1:]), -np.inf)])
-    found = fit(np.array(columns), np.array([one.joined for one in told]), floors)
+    start = _held(match_weights.load(yaml.safe_dump(dict(base)), catalogue, name), sources, held) if held else None
+    found = fit(np.array(columns), np.array([one.joined for one in told]), floors, start)
     fitted = _fitted(found, plain, sources, base["category"])
     return {**plain, **{part: one for part, one in fitted.items() if part not in keep}}
+
+
+def _held(base: Weights, sources: Sequence[frozenset[str]], strength: float) -> Held:
+    """The base's weights, as `fit` has them."""
+    shape, bits = base.shape, [base.source_bits(min(pair), max(pair)) for pair in sources]
+    first = bits[0] if bits else 0.0
+    scales = [shape.distance.scale, shape.time.scale, 1.0, shape.burst_bits]
+    ramps = [ramp for table in (base.street, base.text) for ramp in _as_ramps(table)]
+    directions = [shape.direction.same, -shape.direction.different]
+    weights = [shape.prior_bits + first, *scales, *directions, *ramps, *(one - first for one in bits[1:])]
+    return Held(np.array(weights), np.full(len(weights), strength))
+
+
+def _as_ramps(table: Likeness) -> list[float]:
+    """A table of likeness as `_ramps` counts it."""
+    points = [table.bits(knot) for knot in KNOTS]
+    return [-points[0], *(b - a for a, b in pairwise(points))]
 
 
 def _frequent(counts: Counter[frozenset[str]]) -> list[frozenset[str]]:
@@ -127,7 +166,7 @@ def _kinds(told: Sequence[Example], catalogue: Catalogue, neutral: frozenset[str
             (groups, frozenset((a.group, b.group))),
             (same, frozenset((alike,))),
         ):
-            (kinds.joined if one.joined else kinds.apart)[pair] += 1
+            kinds.take(pair, one.joined)
     alike_bits = {word: same.bits(frozenset((word,)), 0.0) for word in ("same", "group", "different")}
     group_of = {code: one.group for code, one in catalogue.categories.items()}
     by_group = _bits(groups, lambda pair: alike_bits["group" if len(pair) == 1 else "different"])
@@ -147,7 +186,7 @@ def _kinds(told: Sequence[Example], catalogue: Catalogue, neutral: frozenset[str
 
 
 def _bits(kinds: Kinds, instead: Callable[[frozenset[str]], float]) -> dict[frozenset[str], float]:
-    return {pair: kinds.bits(pair, instead(pair)) for pair in _frequent(kinds.joined + kinds.apart)}
+    return {pair: kinds.bits(pair, instead(pair)) for pair in _frequent(kinds.counts())}
 
 
 def _column(one: Example, weights: Weights) -> list[float]:
