@@ -1,5 +1,6 @@
 """`sztab correlate`: how good the linking is, measured on what real dispatchers decided; and better weights."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
@@ -11,7 +12,8 @@ import orjson
 import yaml
 
 from connectors.file.mapping import Mapping, load
-from ops import reference
+from ops import kafka, reference
+from ops.correlating import labels as decisions
 from ops.correlating import measuring, sampling
 from ops.correlating.evaluating import Asked, Evaluation, as_json, evaluate
 from ops.correlating.expecting import expect_and_learn
@@ -20,9 +22,15 @@ from ops.correlating.page import page
 from ops.correlating.playing import LINKED
 from ops.correlating.records import INTAKE, read
 from ops.correlating.truth import Reach, pairs, truth_of
-from ops.invocation import settings_of
+from ops.invocation import run, settings_of
 from ops.moments import milliseconds
+from ops.reading import Reading
+from ops.settings import Settings
+from schemas.envelope import legible
 from schemas.errors import Code, Misconfigured
+from schemas.incident import Fact
+from schemas.topics import FACTS
+from schemas.wire import parse
 from streams import match_weights
 from streams.normalise import processor
 
@@ -199,6 +207,29 @@ def _nothing(count: int, joined: float) -> Misconfigured:
 
 def _turn(number: int, joined: float) -> None:
     click.echo(f"round {number}: {joined:.0f} pairs expected to be one", err=True)
+
+
+@correlate.command("labels")
+@click.option("--out", type=NEW_FILE, required=True, help="CSV file to write.")
+@click.pass_context
+def labels(context: click.Context, /, *, out: Path) -> None:
+    """Write down what officers decided about links: confirmed, rejected, undone, kept, linked by hand.
+
+    From all facts that are kept, real ones alone; without personal data. Facts leave with their retention, this file
+    stays: for the next learning.
+    """
+    found = run(_decided(settings_of(context)))
+    out.write_text(decisions.written(found), "utf-8")
+    counts = Counter(one.decided.value for one in found)
+    click.echo(f"{out}: {len(found)} decisions" + "".join(f", {count} {how}" for how, count in sorted(counts.items())))
+
+
+async def _decided(settings: Settings) -> list[decisions.Label]:
+    folded = decisions.Labels()
+    found: list[decisions.Label | None] = []
+    async for _, records in Reading(kafka.cluster(settings), [FACTS]).on():
+        found += [folded.take(parse(Fact, one.value), legible(one.headers, "mode") or "") for one in records]
+    return [one for one in found if one is not None]
 
 
 def _pairs(file: Path, columns: str) -> list[tuple[str, str]]:

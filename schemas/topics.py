@@ -139,7 +139,7 @@ _FIXED: Final[tuple[Topic, ...]] = (
         (Fact,),
         WIDE,
         ("incidents", "intake"),
-        ("route", "ledger", "console", "intake", "tally", "replay", "trace"),
+        ("route", "ledger", "console", "intake", "tally", "replay", "trace", "correlate"),
         Privacy.PERSONAL,
         _HISTORY,
         wide=True,
