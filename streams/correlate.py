@@ -125,10 +125,11 @@ class _Look:
         source = weights.source_bits(report.system, seen.system)
         ids = _shared_bits(weights, common) if common else 0.0
         way = weights.direction_bits(report.direction, seen.direction) if report.direction else 0.0
-        bits = place + time + kind + source + ids + way
+        road = weights.road_bits(report.road, seen.road) if report.road else 0.0
+        bits = place + time + kind + source + ids + way + road
         if bits + self.words_most < self.lacking:
             return None
-        return _Sure(seen, place, time, squared, kind, source, way, common, ids, bits)
+        return _Sure(seen, place, time, squared, kind, source, way, road, common, ids, bits)
 
     def _parts(self, incident: Incident, sure: "_Sure", text: float, street: float) -> tuple[Part, ...]:
         report, shape, seen = self.report, self.weights.shape, sure.seen
@@ -145,6 +146,8 @@ class _Look:
         ]
         if sure.way:
             parts.append(("direction", f"{report.direction} / {seen.direction}", sure.way))
+        if sure.road:
+            parts.append(("road", f"{report.road} / {seen.road}", sure.road))
         if sure.common:
             parts.append(("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in sure.common})), sure.ids))
         parts += [(name, "likeness of the words", bits) for name, bits in (("text", text), ("street", street)) if bits]
@@ -191,6 +194,7 @@ class _Sure(NamedTuple):
     kind: float
     source: float
     way: float
+    road: float
     common: frozenset[str]
     ids: float
     bits: float

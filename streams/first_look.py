@@ -105,6 +105,7 @@ def _reaches(weights: Weights, report: Sighting) -> Reaches:
     shape, vague = weights.shape, vagueness(report.sigma_m)
     words = (weights.text.most if report.text else 0.0) + (weights.street.most if report.street else 0.0)
     rest = weights.source_most + (shape.direction.same if report.direction else 0.0)
+    rest += shape.road.same if report.road else 0.0
     key = report.category, vague, weights.suggest_bits - shape.prior_bits - rest - words
     found: Reaches | None = weights.looks.get(key)
     if found is None:

@@ -65,6 +65,8 @@ class Sighting(NamedTuple):
     street: str
     direction: str = ""
     """Direction of travel, evened out; empty when not told."""
+    road: str = ""
+    """Number of the road, evened out; empty when not told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,6 +108,7 @@ def sighting(held: Gist, shape: WeightsShape) -> Sighting:
         text=held.text if held.text.count(" ") + 1 >= shape.text.words else "",
         street=held.street if held.street.count(" ") + 1 >= shape.street.words else "",
         direction=_plain(held.place.direction or "")[:NAME_CHARACTERS],
+        road=_plain(held.place.road or "").replace(" ", "")[:NAME_CHARACTERS],
     )
 
 

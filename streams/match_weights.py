@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from streams.categories import Catalogue
 from streams.loading import checked, digest, read_yaml, refused
-from streams.weight_shapes import CategoryWeights, LikenessShape, SourceShape, WeightsShape
+from streams.weight_shapes import AgreementShape, CategoryWeights, LikenessShape, SourceShape, WeightsShape
 
 BUILT_IN: Final = "built_in.yaml"
 REMEMBERED_PAIRS: Final = 16_384
@@ -136,9 +136,17 @@ class Weights:
 
     def direction_bits(self, one: str, other: str) -> float:
         """Bits for two directions of travel as they were told."""
-        if not one or not other:
-            return 0.0
-        return self.shape.direction.same if one == other else self.shape.direction.different
+        return _agreement(self.shape.direction, one, other)
+
+    def road_bits(self, one: str, other: str) -> float:
+        """Bits for two roads as they were told: along one, reports of one incident lie kilometres apart."""
+        return _agreement(self.shape.road, one, other)
+
+
+def _agreement(shape: AgreementShape, one: str, other: str) -> float:
+    if not one or not other:
+        return 0.0
+    return shape.same if one == other else shape.different
 
 
 def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weights:

@@ -69,8 +69,8 @@ class SourceShape(Shape):
     """Of two named ones, as `112|psp`, or of one with itself: what an installation has learnt of its own sources."""
 
 
-class DirectionShape(Shape):
-    """Bits for the same direction of travel, and for two; nothing where one is not told."""
+class AgreementShape(Shape):
+    """Bits where both tell the same, and where they tell two; nothing where one does not tell it."""
 
     same: NotNegative = 0.0
     different: Annotated[float, Field(le=0)] = 0.0
@@ -127,6 +127,7 @@ class WeightsShape(Shape):
     street: LikenessShape
     shared: dict[str, float]
     source: SourceShape
-    direction: DirectionShape = DirectionShape()
+    direction: AgreementShape = AgreementShape()
+    road: AgreementShape = AgreementShape()
     careful: CarefulShape
     moving: MovingShape = MovingShape()

@@ -73,6 +73,7 @@ def bits(one: Example, weights: Weights) -> float:
         + weights.category_bits(later.category, before.category)
         + weights.source_bits(later.system, before.system)
         + weights.direction_bits(later.direction, before.direction)
+        + weights.road_bits(later.road, before.road)
         + _alike(weights.street, later.street, before.street)
         + _alike(weights.text, later.text, before.text)
     )

@@ -132,8 +132,8 @@ def _held(base: Weights, sources: Sequence[frozenset[str]], strength: float) -> 
     first = bits[0] if bits else 0.0
     scales = [shape.distance.scale, shape.time.scale, 1.0, shape.burst_bits]
     ramps = [ramp for table in (base.street, base.text) for ramp in _as_ramps(table)]
-    directions = [shape.direction.same, -shape.direction.different]
-    weights = [shape.prior_bits + first, *scales, *directions, *ramps, *(one - first for one in bits[1:])]
+    told = [bits for one in (shape.direction, shape.road) for bits in (one.same, -one.different)]
+    weights = [shape.prior_bits + first, *scales, *told, *ramps, *(one - first for one in bits[1:])]
     return Held(np.array(weights), np.full(len(weights), strength))
 
 
@@ -198,11 +198,17 @@ def _column(one: Example, weights: Weights) -> list[float]:
         weights.time_bits(gap, weights.window_ms(before.category)),
         weights.category_bits(later.category, before.category),
         -math.log2(one.crowd),
-        float(bool(later.direction) and later.direction == before.direction),
-        -float(bool(later.direction and before.direction) and later.direction != before.direction),
+        *_agreement(later.direction, before.direction),
+        *_agreement(later.road, before.road),
         *_ramps(later.street, before.street),
         *_ramps(later.text, before.text),
     ]
+
+
+def _agreement(one: str, other: str) -> tuple[float, float]:
+    """Whether both tell the same, and (negative) whether they tell two."""
+    both = bool(one and other)
+    return float(both and one == other), -float(both and one != other)
 
 
 def _ramps(one: str, other: str) -> list[float]:
@@ -217,7 +223,7 @@ def _ramps(one: str, other: str) -> list[float]:
 def _floors() -> Matrix:
     """All but the beginning of each ramp may only count in one direction."""
     ramps = [-np.inf, *[0.0] * (len(KNOTS) - 1)]
-    return np.array([NATS, *[0.0] * 5, *ramps, *ramps])
+    return np.array([NATS, *[0.0] * 7, *ramps, *ramps])
 
 
 def _fitted(
@@ -228,7 +234,8 @@ def _fitted(
     Kinds that were not seen together keep what `before` says of them, moved until the same kind counts as it was seen
     to: so both are on one scale, on which nothing known is nothing counted.
     """
-    prior, distance, time, kinds, burst, same, different, *rest = (float(one) for one in found)
+    prior, distance, time, kinds, burst, *rest = (float(one) for one in found)
+    (way, another_way, road, another_road), rest = rest[:4], rest[4:]
     street, text, pairs = rest[: len(KNOTS)], rest[len(KNOTS) : 2 * len(KNOTS)], rest[2 * len(KNOTS) :]
     category = plain["category"]
     moved = kinds * category["same"] - before["same"]
@@ -245,7 +252,8 @@ def _fitted(
             "pairs": {**pairs_before, **pairs_seen},
             "cap": {pair: round(bits + moved, 2) for pair, bits in before["cap"].items()},
         },
-        "direction": {"same": round(same, 2), "different": round(-different, 2)},
+        "direction": {"same": round(way, 2), "different": round(-another_way, 2) + 0.0},
+        "road": {"same": round(road, 2), "different": round(-another_road, 2) + 0.0},
         "street": {**plain["street"], "points": _table(street)},
         "text": {**plain["text"], "points": _table(text)},
         "source": {

@@ -9,7 +9,7 @@ function evidence(e) {
   return c.wordless.has(e.feature) ? name + bits : `${name}: ${e.value}${bits}`;
 }
 
-const SAID = ["distance", "time-gap", "category-pair", "street", "text", "direction", "source-pair", "shared-id", "rivals"];
+const SAID = ["distance", "time-gap", "category-pair", "street", "text", "direction", "road", "source-pair", "shared-id", "rivals"];
 
 // One sentence for a person in a hurry; the bits stand below it.
 function sentence(why) {

@@ -37,10 +37,10 @@ export const TEXTS = {
     describe: "Opisz, co się stało.", newUrgent: "Nowe zdarzenie pilne", similar: "podobne", ago: (age) => `ostatnio ${age} temu`, unknownSince: "nie wiadomo od",
     unreadN: counted("pl", { one: "nieprzeczytane", few: "nieprzeczytane", many: "nieprzeczytanych" }), messagesN: counted("pl", { one: "wiadomość", few: "wiadomości", many: "wiadomości" }),
     rejectedN: counted("pl", { one: "niezrozumiana", few: "niezrozumiane", many: "niezrozumianych" }), wordless: WORDLESS,
-    feature: { prior: "na początek", direction: "kierunek jazdy", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu", rivals: "inne też pasują", burst: "zdarzenia wokół" },
+    feature: { prior: "na początek", direction: "kierunek jazdy", road: "droga", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu", rivals: "inne też pasują", burst: "zdarzenia wokół" },
     say: {
       distance: (v) => `${metres(v)} od siebie`, "time-gap": (v) => `${minutes(v)} odstępu`, "shared-id": () => "wspólny numer", "source-pair": (v) => (same(v) ? "to samo źródło" : "dwa źródła"),
-      direction: (v) => (same(v) ? "ten sam kierunek jazdy" : "inny kierunek jazdy"), text: (v, more) => (more ? "podobny opis" : "inny opis"), street: (v, more) => (more ? "podobny adres" : "inny adres"), rivals: (v) => `pasuje też do innych: ${parseInt(v, 10)}`,
+      direction: (v) => (same(v) ? "ten sam kierunek jazdy" : "inny kierunek jazdy"), road: (v) => (same(v) ? "ta sama droga" : "inna droga"), text: (v, more) => (more ? "podobny opis" : "inny opis"), street: (v, more) => (more ? "podobny adres" : "inny adres"), rivals: (v) => `pasuje też do innych: ${parseInt(v, 10)}`,
     },
     rule: { weights: "wagi", person: "decyzja osoby", reference: "wspólny numer" }, finding: { "near-border": "przy granicy terenu", "territory-assumed": "teren przyjęty domyślnie", "place-unknown": "miejsce nieznane" },
     code: {
@@ -76,10 +76,10 @@ export const TEXTS = {
     describe: "Say what happened.", newUrgent: "New urgent incident", similar: "similar", ago: (age) => `last ${age} ago`, unknownSince: "not known since",
     unreadN: counted("en", { one: "unread", many: "unread" }), messagesN: counted("en", { one: "message", many: "messages" }),
     rejectedN: counted("en", { one: "not understood", many: "not understood" }), wordless: WORDLESS,
-    feature: { prior: "to begin with", direction: "direction of travel", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address", rivals: "others fit too", burst: "incidents around" },
+    feature: { prior: "to begin with", direction: "direction of travel", road: "road", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address", rivals: "others fit too", burst: "incidents around" },
     say: {
       distance: (v) => `${metres(v)} apart`, "time-gap": (v) => `${minutes(v)} between them`, "shared-id": () => "a shared number", "source-pair": (v) => (same(v) ? "the same source" : "two sources"),
-      direction: (v) => (same(v) ? "the same direction of travel" : "another direction of travel"), text: (v, more) => (more ? "told alike" : "told otherwise"), street: (v, more) => (more ? "a similar address" : "another address"), rivals: (v) => `others fit too: ${parseInt(v, 10)}`,
+      direction: (v) => (same(v) ? "the same direction of travel" : "another direction of travel"), road: (v) => (same(v) ? "the same road" : "another road"), text: (v, more) => (more ? "told alike" : "told otherwise"), street: (v, more) => (more ? "a similar address" : "another address"), rivals: (v) => `others fit too: ${parseInt(v, 10)}`,
     },
     rule: { weights: "weights", person: "a person decided", reference: "a shared number" }, finding: { "near-border": "near the border", "territory-assumed": "territory assumed", "place-unknown": "place unknown" },
     code: {
