@@ -103,10 +103,10 @@ class _Look:
         if sure is None:
             return None
         weights, report = self.weights, self.report
-        street = _most_alike(weights.street, report.street, [one.street for one in incident.sightings])
+        street = most_alike(weights.street, report.street, [one.street for one in incident.sightings])
         if sure.bits + street + self.text_most < self.lacking:
             return None
-        text = _most_alike(weights.text, report.text, [one.text for one in incident.sightings])
+        text = most_alike(weights.text, report.text, [one.text for one in incident.sightings])
         bits = sure.bits + street + text
         if bits < self.lacking:
             return None
@@ -245,10 +245,9 @@ def _shared_bits(weights: Weights, common: Iterable[str]) -> float:
     return bits[0] + min(len(bits) - 1, 3)
 
 
-def _most_alike(table: Likeness, one: str, others: Sequence[str]) -> float:
-    """Bits of the likeness with that of the others which is most alike; 0 where nothing is said."""
+def most_alike(table: Likeness, one: str, others: Sequence[str]) -> float:
+    """Bits of the likeness with that of the others which is most alike; one that says nothing counts nothing."""
     if not one:
         return 0.0
-    found = [table.bits(percent) for other in others if other and (percent := likeness.percent(one, other)) is not None]
-    # One that says nothing is worth more than one that says something else.
-    return max(found) if len(found) == len(others) else max(0.0, *found) if found else 0.0
+    found = [likeness.percent(one, other) for other in others]
+    return max([0.0 if percent is None else table.bits(percent) for percent in found])

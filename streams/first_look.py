@@ -6,8 +6,8 @@ further apart than that.
 """
 
 import math
-from collections.abc import Iterable
-from typing import Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
 
 from streams.incident_state import Candidate, Sighting
 from streams.match_weights import Weights
@@ -23,7 +23,7 @@ GRACE_M: Final = 200
 """How much nearer than its place another report of an incident may lie."""
 LEAST_SIGMA_M: Final = 100
 REMEMBERED: Final = 4_096
-"""Kinds of reports of which is remembered how far to look; each with every kind of incident that it met."""
+"""Kinds of reports, and of places, of which is remembered how far to look."""
 
 
 class Around(NamedTuple):
@@ -59,7 +59,8 @@ class Reaches(dict[str, Reach]):
         several, window = listed.endswith("+"), weights.window_ms(other)
         lacking -= weights.category_bits(category, other) + weights.least_bits
         grace_m, grace_slots = (GRACE_M, 1) if several else (0, 0)
-        far = _distances(weights, weights.spread_m(category, other), vague, int(listed.rstrip("+")), grace_m)
+        place = weights.spread_m(category, other), vague, int(listed.rstrip("+")), grace_m
+        far: tuple[float, ...] = _remembered(weights, ("far", *place), lambda: _distances(weights, *place))
         if {category, other} & weights.moving:
             anywhere = int((weights.shape.moving.least_bits - weights.least_bits) // STEP_BITS) + 1
             far = (*[math.inf] * anywhere, *far[anywhere:])
@@ -107,11 +108,17 @@ def _reaches(weights: Weights, report: Sighting) -> Reaches:
     rest = weights.source_most + (shape.direction.same if report.direction else 0.0)
     rest += shape.road.same if report.road else 0.0
     key = report.category, vague, weights.suggest_bits - shape.prior_bits - rest - words
-    found: Reaches | None = weights.looks.get(key)
+    found: Reaches = _remembered(weights, key, lambda: Reaches(weights, *key))
+    return found
+
+
+def _remembered(weights: Weights, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+    """What follows from the weights, worked out once; within bounds, whatever a hostile source tells."""
+    found = weights.looks.get(key)
     if found is None:
         if len(weights.looks) >= REMEMBERED:
             weights.looks.clear()
-        found = weights.looks[key] = Reaches(weights, *key)
+        found = weights.looks[key] = make()
     return found
 
 

@@ -91,7 +91,7 @@ class Weights:
     """Kinds that do not stay where they were seen."""
     suggest_bits: float
     """From here on a person is asked."""
-    looks: dict[tuple[str, int, float], Any] = field(default_factory=dict, repr=False, compare=False)
+    looks: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     """What `streams.first_look` remembers: it follows from the weights and the catalogue alone."""
     _curves: dict[int, Curve] = field(default_factory=dict, repr=False, compare=False)
 

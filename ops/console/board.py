@@ -25,12 +25,11 @@ from schemas.ledger import LedgerTold
 from schemas.model import Message
 from schemas.notice import Notice
 from schemas.report import ReportNormalised
+from streams.incident_doubts import DOUBTFUL
 
 MAX_INCIDENTS: Final = 500
 MAX_REPORTS: Final = 100
 MAX_NEIGHBOURS: Final = 10
-LINK_DOUBTFUL: Final = "link-doubtful"
-"""The flag of an incident with such a link (`streams/incident_doubts.py`)."""
 CLOSED: Final = frozenset({"ended", "refused", "merged"})
 
 View = dict[str, Any]
@@ -111,7 +110,7 @@ class Board:
             self._note(fact.incident_id, change.report)
         elif isinstance(change, ReportLinked):
             self._link(fact.incident_id, change)
-        elif isinstance(change, IncidentFlagged) and change.flag == LINK_DOUBTFUL:
+        elif isinstance(change, IncidentFlagged) and change.flag == DOUBTFUL:
             self._doubt(fact.incident_id, change.report_id, doubtful=True)
         elif isinstance(change, SuggestionSettled):
             self._doubt(fact.incident_id, change.report_id, doubtful=False)

@@ -15,9 +15,9 @@ from typing import Any, Final
 import yaml
 
 from ops.correlating.learning import Example, learn
-from streams import correlate, likeness, match_weights
+from streams import correlate, match_weights
 from streams.categories import Catalogue
-from streams.match_weights import Likeness, Weights
+from streams.match_weights import Weights
 
 ROUNDS: Final = 30
 HELD: Final = 50.0
@@ -74,11 +74,6 @@ def bits(one: Example, weights: Weights) -> float:
         + weights.source_bits(later.system, before.system)
         + weights.direction_bits(later.direction, before.direction)
         + weights.road_bits(later.road, before.road)
-        + _alike(weights.street, later.street, before.street)
-        + _alike(weights.text, later.text, before.text)
+        + correlate.most_alike(weights.street, later.street, [before.street])
+        + correlate.most_alike(weights.text, later.text, [before.text])
     )
-
-
-def _alike(table: Likeness, one: str, other: str) -> float:
-    percent = likeness.percent(one, other)
-    return 0.0 if percent is None else table.bits(percent)
