@@ -14,11 +14,13 @@ from connectors.journal_reader import JournalReader
 from connectors.journal_rows import Stored
 from schemas.errors import Code
 from tests.connectors.broker_double import FakeBroker
-from tests.connectors.damage_stage import ROWS, checked, filled, garble, leaf_with, of_row, published, set_aside
+from tests.connectors.damage_stage import PAGE, ROWS, checked, filled, garble, leaf_with, of_row, published, set_aside
 from tests.connectors.intake_stage import KEY as NODE_KEY
 from tests.connectors.intake_stage import node
 from tests.connectors.journal_stage import KEY
 from tests.waiting import until
+
+INNER_PAGE_OF_AN_INDEX = 2
 
 
 @pytest.mark.parametrize("column", ["body", "document_id", "sha256", "chain", "far_system"])
@@ -60,7 +62,21 @@ async def test_a_flipped_bit_in_the_index_names_its_row(tmp_path: Path) -> None:
         assert one.row in {fault.row for fault in checked(tmp_path / "damaged.db")}
 
 
-def _places(raw: bytes, key: bytes) -> list[int]:
+async def test_a_flipped_bit_at_the_top_of_the_index_names_every_row_it_hides(tmp_path: Path) -> None:
+    """A wrong key in an inner page sends the search for half of the rows astray: each of them is named."""
+    rows = await filled(tmp_path / "sound.db")
+    raw = bytearray((tmp_path / "sound.db").read_bytes())
+    places = [(one.document_id, at) for one in rows for at in _places(raw, one.document_id.encode())]
+    inner = sorted(place for place in places if raw[place[1] // PAGE * PAGE] == INNER_PAGE_OF_AN_INDEX)
+    (first, at), (second, _) = inner[:2]
+    raw[at] ^= 1 << 7
+    (tmp_path / "damaged.db").write_bytes(raw)
+    hidden = {one.row for one in rows if first <= one.document_id < second}
+    assert len(hidden) > 20
+    assert {fault.row for fault in checked(tmp_path / "damaged.db")} >= hidden
+
+
+def _places(raw: bytes | bytearray, key: bytes) -> list[int]:
     found, at = [], -1
     while (at := raw.find(key, at + 1)) >= 0:
         found.append(at)
