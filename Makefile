@@ -9,7 +9,7 @@ BENCH_ARGS ?= pipeline
 PROVE_ARGS ?=
 SHELL_ARGS ?=
 TEST_ARGS ?=
-PURE := not broker and not faults and not browser and not slow
+PURE := not broker and not faults and not browser and not compiled and not slow
 PIP_COMPILE = $(BIN)/pip-compile --quiet --strip-extras --generate-hashes --allow-unsafe --no-header --no-annotate \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options
 

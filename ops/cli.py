@@ -22,6 +22,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "broker": ("ops.broker.cli:broker", "The embedded broker: up, down, status."),
     "check": ("ops.check_cli:check", "Explain every mistake of the configuration."),
     "command": ("ops.command_cli:command", "Ask for a change of an incident."),
+    "compile": ("ops.compiled:command", "Translate the decisions about incidents to machine code."),
     "correlate": ("ops.correlate_cli:correlate", "How good the linking of reports is, on what dispatchers decided."),
     "demo": ("ops.demo.cli:demo", "An evening in Kalisz on this machine."),
     "feed": ("ops.feed_cli:feed", "Play a file as a source."),

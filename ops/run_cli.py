@@ -4,6 +4,7 @@ from typing import Any
 
 import click
 
+from ops.compiled import refuse_other_sources
 from ops.invocation import Invocation, settings_of
 from ops.invocation import run as run_to_the_end
 from ops.roles import ROLES
@@ -23,6 +24,7 @@ from ops.roles import ROLES
 @click.pass_context
 def run(context: click.Context, role: str, only: tuple[str, ...], worker: int, parent: int | None) -> None:
     """Run one role, or all of them under a supervisor, until SIGTERM or Ctrl-C."""
+    refuse_other_sources()
     settings = settings_of(context)
     if role != "streams" and (only or worker != 1):
         raise click.UsageError("--only and --worker belong to the role streams")

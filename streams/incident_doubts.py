@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from schemas.incident import IncidentFlagged
 from streams import correlate, incident_memory
+from streams.incident_gist import Gist
 from streams.incident_state import Incident, KnownReport
-from streams.incident_summary import Gist, sighting, with_flags
+from streams.incident_summary import sighting, with_flags
 from streams.incident_turn import Turn
 
 DOUBTFUL: Final = "link-doubtful"

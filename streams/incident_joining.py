@@ -17,8 +17,9 @@ from schemas.report import ReportNormalised, Revision, Urgency
 from schemas.summary import Suggestion
 from streams import deadlines, incident_doubts, incident_grid, incident_memory
 from streams.categories import UNKNOWN
+from streams.incident_gist import Gist
 from streams.incident_state import Incident, KnownReport, Sighting
-from streams.incident_summary import Gist, better_place, joined, opened, with_flags, with_suggestion
+from streams.incident_summary import better_place, joined, opened, with_flags, with_suggestion
 from streams.incident_turn import Turn
 
 CANCELLED: Final = "cancelled-by-source"

@@ -15,9 +15,9 @@ from schemas.topic import HOUR_MS
 from schemas.topics import FACTS, NOTICES_NOW
 from streams import incident_grid
 from streams.contract import Output
+from streams.incident_gist import Gist
 from streams.incident_reference import DECIDING
 from streams.incident_state import Incident, KnownReport
-from streams.incident_summary import Gist
 from streams.incident_turn import Turn
 
 FORGOTTEN_AT_ONCE: Final = 4

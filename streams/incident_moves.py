@@ -21,11 +21,11 @@ from schemas.report import Urgency
 from schemas.summary import IncidentSummary
 from schemas.wire import derived_id
 from streams import deadlines, incident_doubts, incident_grid, incident_memory
+from streams.incident_gist import Gist
 from streams.incident_joining import new_incident
 from streams.incident_state import Incident, KnownReport
 from streams.incident_summary import (
     RESOURCES,
-    Gist,
     better_place,
     highest,
     joined,

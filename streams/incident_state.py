@@ -136,7 +136,7 @@ class KnownReport:
     told_digest: str
     thread_id: str
     gist: str
-    """JSON of a `Gist` (`streams/incident_summary.py`), read only when a person moves the report."""
+    """JSON of a `Gist` (`streams/incident_gist.py`), read only when a person moves the report."""
 
 
 _TERRITORY: Final = attrgetter(*(one.name for one in fields(Territory)))

@@ -7,11 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict
-
 from schemas.place import Place
-from schemas.report import Casualties, Mode, Reference, ReportNormalised, Urgency
+from schemas.report import Casualties, Reference, ReportNormalised
 from schemas.summary import IncidentState, IncidentSummary, Stage, StageTime, Suggestion
+from streams.incident_gist import Gist
 from streams.incident_state import Sighting
 from streams.lifecycle import stamped
 from streams.weight_shapes import WeightsShape
@@ -28,33 +27,6 @@ NULL_ISLAND_DEGREES: Final = 0.01
 
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Gist(BaseModel):
-    """What of a report matters to an incident; kept for each report until it is forgotten."""
-
-    model_config = ConfigDict(frozen=True)
-
-    report_id: str
-    thread_id: str
-    source: str
-    system: str
-    mode: Mode
-    urgency: Urgency
-    category: str
-    cap_category: str
-    place: Place
-    casualties: Casualties | None = None
-    event_at: datetime
-    received_at: datetime
-    registered_at: datetime | None = None
-    call_answered_at: datetime | None = None
-    references: tuple[Reference, ...]
-    tokens: tuple[str, ...]
-    flags: tuple[str, ...]
-    clock: str
-    text: str
-    street: str
 
 
 def gist(told: ReportNormalised) -> Gist:

@@ -9,7 +9,7 @@ import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from rapidfuzz import fuzz, process
+from rapidfuzz import fuzz
 
 STEM: Final = 6
 """Letters of a word that are compared; endings come after."""
@@ -61,10 +61,14 @@ def percent(one: str, other: str) -> float | None:
         others = [stem for stem in many.long if stem not in few.weights]
         for stem in few.long if others else ():
             if stem not in theirs:
-                found = process.extractOne(stem, others, scorer=fuzz.ratio, score_cutoff=LIKE)
-                if found is not None:
-                    common += few.weights[stem] * found[1] / 100
+                common += few.weights[stem] * max([_misspelt(stem, other) for other in others]) / 100
     return min(100.0, 100.0 * common / total)
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _misspelt(one: str, other: str) -> float:
+    """How alike two stems are in percent; 0 below what a misspelling leaves. The words of a place come again."""
+    return fuzz.ratio(one, other, score_cutoff=LIKE)
 
 
 def _weight(word: str) -> float:

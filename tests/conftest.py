@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ops.compiled import refuse_other_sources
+from schemas.errors import Misconfigured
 from tests import leftovers
 from tests.clusters import _mend_cluster as _mend_cluster
 from tests.clusters import cluster as cluster
@@ -15,11 +17,19 @@ from tests.clusters import kafka as kafka
 from tests.clusters import prefix as prefix
 
 ROOT = Path(__file__).resolve().parent.parent
-FOLDER_MARKERS = ("broker", "faults", "browser")
+FOLDER_MARKERS = ("broker", "faults", "browser", "compiled")
+
+
+def pytest_configure() -> None:
+    """Tests judge the sources that stand here, or machine code of just these."""
+    try:
+        refuse_other_sources()
+    except Misconfigured as refused:
+        raise pytest.UsageError(str(refused)) from None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of tests/broker, tests/faults and tests/browser, so that none slips into the quick ones."""
+    """Mark the tests of tests/broker, faults, browser and compiled, so that none slips into the quick ones."""
     for item in items:
         for marker in FOLDER_MARKERS:
             if item.path.is_relative_to(ROOT / "tests" / marker):

@@ -16,6 +16,7 @@ import click
 import orjson
 
 from ops.bench.figures import percentiles
+from ops.compiled import is_compiled, refuse_other_sources
 from ops.correlating.memory import INCIDENT, Memory
 from schemas.place import Obtained, Place, Position
 from schemas.report import DocumentRef, Report, ReportNormalised, Telling, Urgency
@@ -171,6 +172,7 @@ def measure(open_incidents: int, reports: int) -> dict[str, Any]:
     per_second = len(took) / sum(took)
     aim, aim_ms = AIMS.get(open_incidents, (None, None))
     return {
+        "compiled": is_compiled(),
         "open_incidents": sum(key.startswith(INCIDENT) for key in memory.values),
         "reports": len(took),
         "per_second": round(per_second),
@@ -228,6 +230,7 @@ def _decided(outputs: Any) -> str:
 @click.option("--json", "as_json", is_flag=True, help="One JSON line for each number of open incidents.")
 def command(*, opens: tuple[int, ...], reports: int, as_json: bool) -> None:
     """Reports through the pure step that links them, on one core, with so many incidents open around."""
+    refuse_other_sources()
     for one in opens:
         found = measure(one, reports)
         click.echo(orjson.dumps(found) if as_json else "\n".join(f"{name:22}{told}" for name, told in found.items()))

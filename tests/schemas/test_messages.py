@@ -1,6 +1,7 @@
 """Every message: documented, classified, frozen, the same after a round trip."""
 
 import typing
+import uuid
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -165,6 +166,10 @@ def test_an_error_never_repeats_the_input() -> None:
 def test_ids_follow_from_their_causes() -> None:
     """Same parts, same id; other parts or another installation, another id."""
     assert derived_id("a", 1) == derived_id("a", 1) != derived_id("a", 2)
+    namespace = uuid.UUID("6f3c2f0e-94a3-5a0c-9d0b-0a6a5b7f5e11")
+    for at in range(200):
+        parts = ("Łódź", at, "|")
+        assert derived_id(*parts) == str(uuid.uuid5(namespace, f"Łódź|{at}||"))
     assert secret_id(b"k" * 32, "ab", "c") != secret_id(b"k" * 32, "a", "bc")
     assert secret_id(b"k" * 32, "a") != secret_id(b"j" * 32, "a")
 

@@ -1,13 +1,16 @@
 """Corners: what was merged, forgotten, moved twice, named too long; and settings that are wrong."""
 
+from dataclasses import replace
+
 import pytest
 
 from schemas.errors import Code, Misconfigured, Rejected
 from schemas.place import Place
 from schemas.wire import record
-from streams import first_look, incident_moves, match_weights
+from streams import match_weights
 from streams.categories import built_in
-from streams.first_look import worth_a_look
+from streams.first_look import REMEMBERED, worth_a_look
+from streams.incident_moves import MERGED_AT_MOST
 from streams.incident_reference import load
 from streams.incident_state import Candidate, Incident, Queue, Sighting, decode, encode
 from streams.incident_state import Territory as TerritoryState
@@ -41,8 +44,7 @@ def test_a_circle_of_merges_ends_nowhere(territory):
     incident_id = incident_of(territory.put(report("one")))
     held = territory.memory.get(f"i|{UNIT}|{incident_id}")
     summary = held.summary.model_copy(update={"merged_into": incident_id})
-    fields = {name: getattr(held, name) for name in Incident.__slots__}
-    territory.memory.values[f"i|{UNIT}|{incident_id}"] = Incident(**{**fields, "summary": summary})
+    territory.memory.values[f"i|{UNIT}|{incident_id}"] = replace(held, summary=summary)
     assert kinds(territory.put(report("two", at=Place(), references=(("incident", incident_id),)))) == [
         "IncidentOpened"
     ]
@@ -127,12 +129,13 @@ def test_a_command_without_its_field(territory, verb, rest):
     assert facts[0].change.code is Code.FIELD_MISSING
 
 
-def test_a_merge_that_would_not_fit_is_refused(territory, monkeypatch):
+def test_a_merge_that_would_not_fit_is_refused(territory):
     """More reports than one batch of state may hold are not merged; nothing happens."""
-    monkeypatch.setattr(incident_moves, "MERGED_AT_MOST", 2)
     incident_id = incident_of(territory.put(report("one", thread="t")))
     for at in range(3):
         territory.put(report(f"more{at}", thread="t", order=at))
+    held = territory.memory.get(f"i|{UNIT}|{incident_id}")
+    territory.memory.values[f"i|{UNIT}|{incident_id}"] = replace(held, next_report=MERGED_AT_MOST + 1)
     other = incident_of(territory.put(report("other", at=place(9_000))))
     facts = territory.put(command("x", "link", incident_id, target_id=other))
     assert facts[0].change.code is Code.STATE_FORBIDS
@@ -237,14 +240,14 @@ def test_the_reference_names_its_mistakes():
     assert set(load(built_in()).versions) == {"catalogue", "weights"}
 
 
-def test_what_the_first_look_remembers_is_bounded(monkeypatch):
+def test_what_the_first_look_remembers_is_bounded():
     """What a hostile source makes us remember of kinds cannot grow for ever, and changes no decision."""
     weights = match_weights.built_in(built_in())
     seen = Sighting("r", 51.76, 18.09, 50, 0, "order.noise", "psp", "", "")
     there = [Candidate(f"i{at}", 51.76 + at / 1000, 18.09, "order.noise/0", 0) for at in range(30)]
     found = worth_a_look(weights, seen, there)
     assert 0 < len(found.ids) < 30
-    monkeypatch.setattr(first_look, "REMEMBERED", 1)
-    worth_a_look(weights, seen._replace(sigma_m=2_000), there)
-    assert len(weights.looks) == 1
+    for at in range(REMEMBERED + 100):
+        worth_a_look(weights, seen._replace(category=f"odd.{at}"), there[:1])
+    assert len(weights.looks) <= REMEMBERED
     assert worth_a_look(weights, seen, there) == found
