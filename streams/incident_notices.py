@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
+from typing import Final
 
 from schemas.incident import NoticeIssued, NoticeWithdrawn, ObservationMade
 from schemas.notice import Notice, NoticeChanged
@@ -18,6 +19,11 @@ from streams.incident_turn import Cause, Turn
 
 WITHDRAWN = "withdrawn"
 NEAR_BORDER = "neighbour-observed"
+NEIGHBOURS: Final = 10
+"""How many answers wait for one report."""
+
+_Waiting = tuple[tuple[str, tuple[tuple[str, str], ...], str], ...]
+"""Answers as JSON, each with the headers that it carries and its mode."""
 
 
 def changed(turn: Turn, change: NoticeChanged, trace: Mapping[str, str]) -> None:
@@ -76,14 +82,37 @@ def observed(turn: Turn, observation: Observation, headers: Mapping[str, str], m
     turn.emit(Output(LOG, answer.to_unit.encode(), answer.to_json(), told))
 
 
+def answered_before(turn: Turn, report_id: str) -> None:
+    """Called when a report was placed: neighbours' answers that came before it did are told at its incident now."""
+    key = _early(turn, report_id)
+    waiting: _Waiting | None = turn.get(key)
+    if waiting is None:
+        return
+    turn.drop(key)
+    for text, headers, mode in waiting:
+        _answered(turn, Observation.model_validate_json(text), dict(headers), Mode(mode))
+
+
 def _answered(turn: Turn, observation: Observation, headers: Mapping[str, str], mode: Mode) -> None:
-    """The report is ours: its incident may be the neighbour's, too."""
+    """The report is ours: its incident may be the neighbour's, too. One that is not here yet is waited for."""
     known: KnownReport | None = turn.get(f"r|{turn.unit}|{observation.report_id}")
-    incident = incident_memory.found(turn, known.incident_id) if known is not None else None
+    if known is None:
+        key = _early(turn, observation.report_id)
+        waiting: _Waiting | None = turn.get(key)
+        if waiting is None:
+            incident_memory.remember(turn, (key,))
+        answer = observation.to_json().decode(), tuple(headers.items()), mode.value
+        turn.put(key, (*(waiting or ()), answer)[:NEIGHBOURS])
+        return
+    incident = incident_memory.found(turn, known.incident_id)
     if incident is None or incident.gone_to or incident.summary.mode is not mode:
         return
     turn.because(Cause(observation.report_id, ("answer", observation.from_unit), headers=headers))
     _told(turn, incident, observation, observation.explanation)
+
+
+def _early(turn: Turn, report_id: str) -> str:
+    return f"e|{turn.unit}|{report_id}"
 
 
 def _told(turn: Turn, incident: Incident, observation: Observation, why: Explanation | None) -> Incident:

@@ -6,7 +6,15 @@ from schemas.incident import Explanation, IncidentOpened, ReportHeldLate, Report
 from schemas.report import ReportNormalised, Revision
 from schemas.summary import Evidence
 from schemas.wire import derived_id
-from streams import correlate, deadlines, incident_doubts, incident_grid, incident_handover, incident_memory
+from streams import (
+    correlate,
+    deadlines,
+    incident_doubts,
+    incident_grid,
+    incident_handover,
+    incident_memory,
+    incident_notices,
+)
 from streams.incident_joining import (
     CANCELLED,
     ELSEWHERE,
@@ -51,6 +59,7 @@ def received(
         return
     seen = sighting(held, turn.reference.weights.shape)
     _place(turn, Arrival(told, raw, held, seen, incident_memory.shared_keys(turn, held)), forwarded=forwarded)
+    incident_notices.answered_before(turn, report.report_id)
 
 
 def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:

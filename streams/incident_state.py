@@ -19,6 +19,7 @@ Keys (all but the first two under their territory, because one partition may hol
     n|<unit>|<notice>            digest and end of a notice
     w|<unit>|<report>            the incident that it was given to by weight, and whether that is doubted
     s|<unit>|<report>|<incident> an observation that was seen; with an incident it is a neighbour's answer
+    e|<unit>|<report>            neighbours' answers about a report that has not come yet
 
 A value is an `Incident`, a `Territory`, a `KnownReport`, or a tuple of plain values. None is ever changed.
 """

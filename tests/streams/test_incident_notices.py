@@ -118,6 +118,29 @@ def test_both_sides_of_the_border_are_told():
     assert country.put(observation("theirs", place(2_100))) == []
 
 
+def test_an_answer_that_comes_before_its_report_waits_for_it(territory):
+    """The neighbour's log may be quicker than ours: what it answered is told once the report is here, and once only."""
+    answer = observation("ours", place(2_100)).model_copy(update={"incident_id": "theirs"})
+    assert territory.put(answer) == []
+    assert territory.put(report("other", at=place(9_000)))[-1].change.kind == "IncidentOpened"
+    facts = territory.put(report("ours", at=place(2_000)))
+    assert kinds(facts) == ["IncidentOpened", "ObservationMade"]
+    assert facts[1].change.other_incident_id == "theirs"
+    assert territory.summary(facts[0].incident_id).flags == ("neighbour-observed",)
+    assert territory.put(answer) == []
+    assert kinds(territory.put(report("ours", at=place(2_000)))) == ["ReportRepeated"]
+
+
+def test_an_answer_whose_report_never_comes_is_forgotten(territory):
+    """It leaves no state behind; ten of one report are kept at the most."""
+    for at in range(20):
+        territory.put(observation("ours", place(2_100)).model_copy(update={"incident_id": f"theirs{at}"}))
+    assert len(territory.memory.get(f"e|{UNIT}|{identity('ours')}")) == 10
+    for day in range(16, 60):
+        territory.tick(day * 86_400)
+    assert [key for key in territory.memory.values if key[0] in "es"] == []
+
+
 def test_an_exercise_at_the_border_is_told_in_the_exercise_alone():
     """What is played next door says nothing of what happens here."""
     country = Country()
