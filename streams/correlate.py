@@ -20,12 +20,6 @@ MOST_BITS: Final = 60.0
 """More is as sure."""
 
 
-def metres_between(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
-    """On a plane that touches the first point; far apart (hundreds of km) it is too much."""
-    east = (lon - other_lon) * METRES_PER_DEGREE * math.cos(math.radians(lat))
-    return math.hypot((lat - other_lat) * METRES_PER_DEGREE, east)
-
-
 Part = tuple[str, str, float]
 """Feature, what was seen of it, bits."""
 
@@ -137,7 +131,7 @@ class _Look:
         if burst := self.prior - shape.prior_bits:
             parts.append(("burst", f"{self.crowd} open incidents around", burst))
         if sure.squared is not None:
-            around = math.sqrt(_variance(self.weights, report, seen))
+            around = math.sqrt(_variance(self.weights, report, seen, incident.summary.category))
             parts.append(("distance", f"{math.sqrt(sure.squared):.0f} m (±{around:.0f} m)", sure.place))
         parts += [
             ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", sure.time),
@@ -145,9 +139,9 @@ class _Look:
             ("source-pair", f"{report.system} / {seen.system}", sure.source),
         ]
         if sure.way:
-            parts.append(("direction", f"{report.direction} / {seen.direction}", sure.way))
+            parts.append(("direction", _even(report.direction, seen.direction), sure.way))
         if sure.road:
-            parts.append(("road", f"{report.road} / {seen.road}", sure.road))
+            parts.append(("road", _even(report.road, seen.road), sure.road))
         if sure.common:
             parts.append(("shared-id", ", ".join(sorted({key.split("|", 1)[0] for key in sure.common})), sure.ids))
         parts += [(name, "likeness of the words", bits) for name, bits in (("text", text), ("street", street)) if bits]
@@ -161,7 +155,8 @@ class _Look:
         found: _Nearest | None = None
         weights, report, window_ms = self.weights, self.report, incident.window_ms
         lat, lon, curve = report.lat, report.lon, weights.curve(window_ms)
-        moving = report.category in weights.moving or incident.summary.category in weights.moving
+        category = incident.summary.category
+        moving = report.category in weights.moving or category in weights.moving
         for seen in incident.sightings:
             squared, place, gap = None, 0.0, abs(report.at_ms - seen.at_ms)
             if lat is not None and lon is not None and seen.lat is not None and seen.lon is not None:
@@ -170,7 +165,7 @@ class _Look:
                 vague = report.sigma_m + seen.sigma_m + (weights.driven_m(gap) if moving else 0.0)
                 if squared > (reach_m + vague) ** 2:
                     return None
-                place = weights.fall.of(squared, _variance(weights, report, seen))
+                place = weights.fall.of(squared, _variance(weights, report, seen, category))
                 if moving and squared <= vague * vague:
                     place = max(place, weights.shape.moving.least_bits)
             if gap > window_ms:
@@ -213,7 +208,8 @@ def links(weights: Weights, report: Sighting, match: Match) -> bool:
     summary, careful = match.incident.summary, weights.shape.careful
     if match.bits < weights.auto_bits(report.category, summary.category) or summary.state in OVER:
         return False
-    alone = match.apart or {report.category, summary.category} & set(careful.categories)
+    kinds = {report.category, summary.category, *(one.category for one in match.incident.sightings)}
+    alone = match.apart or kinds & weights.careful
     return match.telling >= careful.bits or not alone
 
 
@@ -231,12 +227,18 @@ def explanation(weights: Weights, match: Match) -> Explanation:
 
 def sigma_m(weights: Weights, report: Sighting, seen: Sighting) -> float:
     """Standard deviation along one axis: half the kinds' radius, and both uncertainties (radius of two in three)."""
-    return math.sqrt(_variance(weights, report, seen))
+    return math.sqrt(_variance(weights, report, seen, seen.category))
 
 
-def _variance(weights: Weights, report: Sighting, seen: Sighting) -> float:
-    spread, one, other = weights.spread_m(report.category, seen.category), report.sigma_m, seen.sigma_m
+def _variance(weights: Weights, report: Sighting, seen: Sighting, category: str) -> float:
+    """`category` is that of the incident, which a person or a later report may have corrected."""
+    spread, one, other = weights.spread_m(report.category, category), report.sigma_m, seen.sigma_m
     return spread * spread / 4 + (one * one + other * other) / 2.25
+
+
+def _even(one: str, other: str) -> str:
+    """What an explanation says of two texts: never the texts, for callers put anything into them."""
+    return "same" if one == other else "different"
 
 
 def _shared_bits(weights: Weights, common: Iterable[str]) -> float:

@@ -83,7 +83,7 @@ def _not_received(turn: Turn, incident: Incident, due: int, mark_ms: int) -> Non
 
 def _dormant(turn: Turn, incident: Incident, _due: int, mark_ms: int) -> None:
     """Nothing was heard for the window: no candidate any more. Otherwise looked at again a quarter window later."""
-    if incident.summary.state is IncidentState.MERGED:
+    if incident.summary.state is IncidentState.MERGED or incident.summary.dormant:
         return
     if incident.news_ms + incident.window_ms > turn.now_ms:
         recheck = max(incident.window_ms // 4, LEAST_RECHECK_MS)

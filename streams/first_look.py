@@ -1,8 +1,7 @@
 """The first look at what is near a report: what the best words could not bring to a suggestion is left out unseen.
 
-Pure. It goes by what a cell of the grid lists of an incident (`Candidate`): its place, kind and last time; where more
-reports are known of it with `GRACE_M` and a slot of time of grace. What is left out could be a match only if those lay
-further apart than that.
+Pure. It goes by what a cell of the grid lists of an incident (`Candidate`): its place, kind, how far from there its
+other report lies, and its last time, with a slot of grace, for a cell is not written with every report.
 """
 
 import math
@@ -19,11 +18,18 @@ SLOT_MS: Final = 300_000
 STEP_BITS: Final = 0.25
 """How finely weights are told apart."""
 STEP_M: Final = 25
-GRACE_M: Final = 200
-"""How much nearer than its place another report of an incident may lie."""
+EXTENT_M: Final = 200
+"""How finely it is listed how far from its place another report of an incident lies."""
+MOST_EXTENTS: Final = 64
 LEAST_SIGMA_M: Final = 100
 REMEMBERED: Final = 4_096
 """Kinds of reports, and of places, of which is remembered how far to look."""
+
+
+def metres_between(lat: float, lon: float, other_lat: float, other_lon: float) -> float:
+    """On a plane that touches the first point; far apart (hundreds of km) it is too much."""
+    east = (lon - other_lon) * METRES_PER_DEGREE * math.cos(math.radians(lat))
+    return math.hypot((lat - other_lat) * METRES_PER_DEGREE, east)
 
 
 class Around(NamedTuple):
@@ -41,7 +47,7 @@ class Reach(NamedTuple):
     by_slot: tuple[float, ...]
     """By slots of time since its last report."""
     longest_ms: int
-    """The window of its kind."""
+    """The window of its kind, and a slot of grace."""
 
 
 class Reaches(dict[str, Reach]):
@@ -53,21 +59,26 @@ class Reaches(dict[str, Reach]):
         self._of = weights, category, vague, lacking
 
     def __missing__(self, kind: str) -> Reach:
-        """Work it out; `kind` is category, slash, vagueness."""
+        """Work it out; `kind` is category, slash, vagueness, plus, extent."""
         weights, category, vague, lacking = self._of
         other, _, listed = kind.rpartition("/")
-        several, window = listed.endswith("+"), weights.window_ms(other)
+        its_vague, _, extent = listed.partition("+")
+        window = weights.window_ms(other)
         lacking -= weights.category_bits(category, other) + weights.least_bits
-        grace_m, grace_slots = (GRACE_M, 1) if several else (0, 0)
-        place = weights.spread_m(category, other), vague, int(listed.rstrip("+")), grace_m
+        place = (
+            weights.spread_m(category, other),
+            vague,
+            int(its_vague),
+            int(extent or 1) * EXTENT_M,
+        )  # an older state tells no extent
         far: tuple[float, ...] = _remembered(weights, ("far", *place), lambda: _distances(weights, *place))
         if {category, other} & weights.moving:
             anywhere = int((weights.shape.moving.least_bits - weights.least_bits) // STEP_BITS) + 1
             far = (*[math.inf] * anywhere, *far[anywhere:])
         slots = range(window // SLOT_MS + 2)
-        times = [weights.time_bits(max(slot - grace_slots, 0) * SLOT_MS, window) for slot in slots]
+        times = [weights.time_bits(max(slot - 1, 0) * SLOT_MS, window) for slot in slots]
         by_slot = tuple(_reach(far, lacking - bits) for bits in times)
-        found = self[kind] = Reach(by_slot[0], by_slot, window)
+        found = self[kind] = Reach(by_slot[0], by_slot, window + SLOT_MS)
         return found
 
 

@@ -17,8 +17,6 @@ from streams.incident_summary import sighting, with_flags
 from streams.incident_turn import Turn
 
 DOUBTFUL: Final = "link-doubtful"
-LOOKED_AT: Final = 50
-"""Of an incident's reports the last so many are looked at again."""
 
 
 def weighed(turn: Turn, report_id: str, incident_id: str) -> None:
@@ -33,7 +31,7 @@ def reconsider(turn: Turn, before: Incident, incident: Incident, report_id: str 
     now = incident.summary
     if before.summary.place.position == now.place.position:
         return incident
-    for one in _reports(turn, incident):
+    for one in incident_memory.last_reports(turn, incident):
         if (
             one != report_id
             and turn.get(_key(turn, one)) == (now.incident_id, False)
@@ -50,6 +48,13 @@ def doubted(turn: Turn, report_id: str, incident_id: str) -> bool:
     return bool(turn.get(_key(turn, report_id)) == (incident_id, True))
 
 
+def follows(turn: Turn, report_id: str, incident_id: str) -> None:
+    """The report's incident was merged: a doubt about the report goes with it."""
+    known = turn.get(_key(turn, report_id))
+    if known is not None:
+        turn.put(_key(turn, report_id), (incident_id, known[1]))
+
+
 def decided(turn: Turn, incident: Incident, report_id: str) -> dict[str, Any]:
     """A person has moved the report, or left it: what that changes in the summary of the incident where it was."""
     key, summary = _key(turn, report_id), incident.summary
@@ -57,7 +62,7 @@ def decided(turn: Turn, incident: Incident, report_id: str) -> dict[str, Any]:
         return {}
     turn.drop(key)
     if DOUBTFUL not in summary.flags or any(
-        doubted(turn, one, summary.incident_id) for one in _reports(turn, incident)
+        doubted(turn, one, summary.incident_id) for one in incident_memory.last_reports(turn, incident)
     ):
         return {}
     return {"flags": tuple(flag for flag in summary.flags if flag != DOUBTFUL)}
@@ -72,12 +77,6 @@ def _impossible(turn: Turn, incident: Incident, report_id: str) -> bool:
     shared = frozenset(incident_memory.shared_keys(turn, held))
     rest = replace(incident, sightings=others)
     return not correlate.possible(weights, sighting(held, weights.shape), shared, rest)
-
-
-def _reports(turn: Turn, incident: Incident) -> list[str]:
-    until, incident_id = incident.next_report, incident.summary.incident_id
-    held = (turn.get(f"p|{turn.unit}|{incident_id}|{at}") for at in range(max(0, until - LOOKED_AT), until))
-    return [one for one in held if one is not None]
 
 
 def _key(turn: Turn, report_id: str) -> str:

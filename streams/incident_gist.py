@@ -33,3 +33,4 @@ class Gist(BaseModel):
     clock: str
     text: str
     street: str
+    order: int = 0

@@ -5,11 +5,20 @@ out without being looked at. It is written again when an incident moves, changes
 minutes; not with every report.
 """
 
+import math
 from dataclasses import replace
 from typing import Final, NamedTuple
 
 from schemas.report import Mode
-from streams.first_look import METRES_PER_DEGREE, SLOT_MS, vagueness, worth_a_look
+from streams.first_look import (
+    EXTENT_M,
+    METRES_PER_DEGREE,
+    MOST_EXTENTS,
+    SLOT_MS,
+    metres_between,
+    vagueness,
+    worth_a_look,
+)
 from streams.incident_state import Candidate, Incident, Sighting
 from streams.incident_turn import Turn
 from streams.match_weights import Weights
@@ -33,8 +42,8 @@ def stand(turn: Turn, incident: Incident) -> Incident:
         incident = leave(turn, incident)
         turn.put(cell, (*(turn.get(cell) or ())[-CELL_LIMIT + 1 :], listed))
     else:
-        others = turn.get(cell) or ()
-        turn.put(cell, tuple(listed if one[0] == listed.incident_id else one for one in others))
+        others = tuple(one for one in turn.get(cell) or () if one[0] != listed.incident_id)
+        turn.put(cell, (*others[-CELL_LIMIT + 1 :], listed))
     return replace(incident, cell=cell, listed=listed)
 
 
@@ -85,9 +94,12 @@ def _listed(weights: Weights, incident: Incident) -> Candidate | None:
         return None
     summary = incident.summary
     last_ms = max(one.at_ms for one in incident.sightings)
-    several = "+" if len(incident.sightings) > 1 else ""
-    kind = f"{summary.category}/{vagueness(at.sigma_m)}{several}"
-    return Candidate(summary.incident_id, at.lat, at.lon, kind, last_ms)
+    vague, extent = vagueness(at.sigma_m), 0
+    for one in incident.sightings:
+        if one is not at and one.lat is not None and one.lon is not None:
+            vague = max(vague, vagueness(one.sigma_m))
+            extent = min(math.ceil(metres_between(at.lat, at.lon, one.lat, one.lon) / EXTENT_M), MOST_EXTENTS)
+    return Candidate(summary.incident_id, at.lat, at.lon, f"{summary.category}/{vague}+{extent}", last_ms)
 
 
 def _cells(turn: Turn, mode: Mode) -> str:

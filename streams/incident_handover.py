@@ -22,13 +22,16 @@ from schemas.topics import LOG
 from schemas.wire import derived_id, type_name
 from streams import deadlines, incident_grid, incident_memory
 from streams.contract import Output
-from streams.deadlines import NOT_RECEIVED
+from streams.deadlines import NOT_RECEIVED, UNANSWERED
+from streams.incident_doubts import DOUBTFUL
 from streams.incident_state import Incident, Sighting
-from streams.incident_summary import milliseconds
+from streams.incident_summary import milliseconds, trusted
 from streams.incident_turn import Cause, Turn
 from streams.lifecycle import stamped
 
 OFFER, RECEIVE, FORWARDED = "offer", "receive", "forwarded"
+_SAID_THERE: Final = frozenset({NOT_RECEIVED, UNANSWERED, DOUBTFUL})
+"""Flags that ask for what can be done in the log that told them alone. So do suggestions: their targets stay there."""
 UNKNOWN_THREAD: Final = ""
 """The threads of what came over stay with the sender, who forwards their revisions."""
 
@@ -89,7 +92,7 @@ def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> 
     stages = stamped(summary.stages, StageTime(stage=Stage.ACCEPTED, at=turn.now, how="measured", by=actor))
     incident = Incident(
         summary=summary.model_copy(update={"unit": turn.unit, "dormant": False}),
-        sightings=_sighted(summary),
+        sightings=_sighted(turn, summary),
         shared=tuple(f"{one.system}|{one.id}" for one in summary.references),
         thread_id=UNKNOWN_THREAD,
         place_thread=UNKNOWN_THREAD,
@@ -106,6 +109,7 @@ def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> 
     )
     before = turn.incident(summary.incident_id)
     if before is not None:
+        before = incident_grid.leave(turn, before)
         incident = replace(
             incident,
             sightings=before.sightings,
@@ -120,7 +124,8 @@ def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> 
         state=IncidentState.ACCEPTED,
         handed_to=None,
         stages=stages,
-        flags=tuple(flag for flag in summary.flags if flag != NOT_RECEIVED),
+        flags=tuple(flag for flag in summary.flags if flag not in _SAID_THERE),
+        suggestions=(),
     )
     deadlines.watching(turn, incident)
     keys = [] if before is not None else [f"i|{turn.unit}|{summary.incident_id}"]
@@ -130,11 +135,10 @@ def _take(turn: Turn, summary: IncidentSummary, command_id: str, actor: str) -> 
     incident_memory.remember(turn, keys)
 
 
-def _sighted(summary: IncidentSummary) -> tuple[Sighting, ...]:
-    position = summary.place.position
+def _sighted(turn: Turn, summary: IncidentSummary) -> tuple[Sighting, ...]:
     system = next(iter(summary.sources), "")
     first = summary.first_reports[0] if summary.first_reports else summary.incident_id
-    lat, lon, sigma = (position.lat, position.lon, position.uncertainty_m) if position else (None, None, 0.0)
+    lat, lon, sigma = trusted(summary.place.position, turn.reference.weights.shape)
     return (Sighting(first, lat, lon, sigma, milliseconds(summary.event_at), summary.category, system, "", ""),)
 
 

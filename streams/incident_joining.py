@@ -9,17 +9,16 @@ from schemas.incident import (
     IncidentFlagged,
     IncidentRecategorised,
     IncidentState,
-    LinkSuggested,
     ReportLinked,
     StateChanged,
 )
 from schemas.report import ReportNormalised, Revision, Urgency
-from schemas.summary import Suggestion
 from streams import deadlines, incident_doubts, incident_grid, incident_memory
 from streams.categories import UNKNOWN
 from streams.incident_gist import Gist
+from streams.incident_reference import DECIDING
 from streams.incident_state import Incident, KnownReport, Sighting
-from streams.incident_summary import better_place, joined, opened, with_flags, with_suggestion
+from streams.incident_summary import better_place, joined, opened, with_flags
 from streams.incident_turn import Turn
 
 CANCELLED: Final = "cancelled-by-source"
@@ -92,13 +91,6 @@ def join(turn: Turn, incident: Incident, arrival: Arrival, why: Explanation, *, 
     return following
 
 
-def suggest(turn: Turn, incident: Incident, target: Incident, report_id: str, why: Explanation) -> None:
-    """Tell that two incidents may be one; a person decides, nothing waits for it."""
-    suggestion = Suggestion(target_id=target.summary.incident_id, report_id=report_id, explanation=why)
-    suggestions = with_suggestion(incident.summary, suggestion)
-    turn.tell(LinkSuggested(suggestion=suggestion), incident, suggestions=suggestions)
-
-
 def consequences(turn: Turn, incident: Incident, arrival: Arrival, *, history: bool, called_back: bool) -> Incident:
     """What a joining report changes beside the list of reports: category, urgency, a cancellation, a reopening."""
     if history:
@@ -157,8 +149,17 @@ def know(
         thread = incident_memory.thread_key(turn, held.mode, report.thread_id)
         keys += incident_memory.point(turn, thread, incident_id, report.revision_order)
         for one in shared:
-            keys += incident_memory.point(turn, incident_memory.reference_key(turn, held.mode, one), incident_id)
+            named = incident_memory.reference_key(turn, held.mode, one)
+            if not _another_holds(turn, named, one, incident_id):
+                keys += incident_memory.point(turn, named, incident_id)
     incident_memory.remember(turn, keys)
+
+
+def _another_holds(turn: Turn, key: str, shared: str, incident_id: str) -> bool:
+    """Whether an id that names the matter is another incident's: a person decides whether both are one."""
+    known = turn.get(key) if shared.partition("|")[0] in DECIDING else None
+    other = incident_memory.found(turn, known[0]) if known is not None else None
+    return other is not None and other.summary.incident_id != incident_id
 
 
 def _sightings(incident: Incident, seen: Sighting, *, placed: bool, history: bool) -> tuple[Sighting, ...]:

@@ -25,6 +25,8 @@ SHARED_LIMIT: Final = 50
 ANSWERS_KEPT: Final = 8
 """How many facts of a command are kept; a merge tells more, and these are its first."""
 HOPS: Final = 100
+LOOKED_AT: Final = 50
+"""Of an incident's reports the last so many are looked at again."""
 KEY_CHARACTERS: Final = 120
 
 
@@ -36,6 +38,13 @@ def found(turn: Turn, incident_id: str | None) -> Incident | None:
             return incident
         incident_id = incident.summary.merged_into
     return None
+
+
+def last_reports(turn: Turn, incident: Incident) -> list[str]:
+    """The ids of its last fifty reports in their order, of those that are held here."""
+    until, incident_id = incident.next_report, incident.summary.incident_id
+    held = (turn.get(f"p|{turn.unit}|{incident_id}|{at}") for at in range(max(0, until - LOOKED_AT), until))
+    return [one for one in held if one is not None]
 
 
 def shared_keys(turn: Turn, held: Gist) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ command; everything else about an incident costs the same however many reports i
 """
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from schemas.command import Command
 from schemas.errors import Code
@@ -17,25 +17,26 @@ from schemas.incident import (
     StateChanged,
     SuggestionSettled,
 )
-from schemas.report import Urgency
-from schemas.summary import IncidentSummary
 from schemas.wire import derived_id
-from streams import deadlines, incident_doubts, incident_grid, incident_memory
+from streams import (
+    deadlines,
+    incident_content,
+    incident_doubts,
+    incident_grid,
+    incident_memory,
+    incident_suggestions,
+)
 from streams.incident_gist import Gist
 from streams.incident_joining import new_incident
 from streams.incident_state import Incident, KnownReport
 from streams.incident_summary import (
-    RESOURCES,
-    better_place,
-    highest,
     joined,
     removed,
     sighting,
     united,
-    with_flags,
 )
 from streams.incident_turn import Turn
-from streams.lifecycle import LIVE, OVER, further, stamped
+from streams.lifecycle import LIVE, OVER, further
 
 MERGED_AT_MOST: Final = 10_000
 """Reports of an incident that may be merged into another in one step; its state changes must fit one batch."""
@@ -53,8 +54,9 @@ def link(turn: Turn, command: Command, incident: Incident) -> Code | None:
         return Code.REPORT_UNKNOWN
     if incident.summary.reports == 1:
         return _merge(turn, command, incident, target)
+    held = Gist.model_validate_json(known.gist)
     _unlink(turn, command.report_id, known, incident, target.summary.incident_id)
-    _join(turn, command.report_id, known, target)
+    _join(turn, command.report_id, known, target, held)
     return None
 
 
@@ -73,7 +75,8 @@ def unlink(turn: Turn, command: Command, incident: Incident) -> Code | None:
     seen = sighting(held, turn.reference.weights.shape)
     opened = new_incident(turn, held, seen, own, incident_memory.shared_keys(turn, held))
     opened = turn.tell(_by_person(command.report_id), incident_grid.stand(turn, opened))
-    _moved(turn, command.report_id, known, own, 0, held)
+    _put(turn, command.report_id, known, own, 0, held)
+    incident_suggestions.keep_apart(turn, incident.summary.incident_id, own)
     incident_memory.remember(turn, (f"i|{turn.unit}|{own}",))
     deadlines.asking(turn, opened)
     deadlines.watching(turn, opened)
@@ -87,11 +90,14 @@ def confirm(turn: Turn, command: Command, incident: Incident) -> Code | None:
     """
     if command.target_id == incident.summary.incident_id:
         return _left(turn, command, incident)
-    target, code = _target(turn, command, incident)
+    target, code = _target(turn, command, incident, over=True)
     if target is None:
         return code
     if all(one.target_id != command.target_id for one in incident.summary.suggestions):
         return Code.STATE_FORBIDS
+    if incident.summary.state in LIVE and target.summary.state in OVER:
+        # It goes on here: somebody must act, and over there nobody would.
+        return _merge(turn, command, target, incident)
     return _merge(turn, command, incident, target)
 
 
@@ -107,17 +113,23 @@ def _left(turn: Turn, command: Command, incident: Incident) -> Code | None:
 
 
 def reject(turn: Turn, command: Command, incident: Incident) -> Code | None:
-    """The suggestion was wrong: it goes away, nothing else changes."""
+    """The suggestion was wrong: it goes away on both sides and is not made again; nothing else changes."""
     if command.target_id is None:
         return Code.FIELD_MISSING
-    left = tuple(one for one in incident.summary.suggestions if one.target_id != command.target_id)
-    if len(left) == len(incident.summary.suggestions):
+    own = incident.summary.incident_id
+    if all(one.target_id != command.target_id for one in incident.summary.suggestions):
         return Code.STATE_FORBIDS
-    turn.tell(SuggestionSettled(target_id=command.target_id, confirmed=False), incident, suggestions=left)
+    target = incident_memory.found(turn, command.target_id)
+    other = command.target_id if target is None else target.summary.incident_id
+    incident_suggestions.settled(turn, incident, other, confirmed=False, named=command.target_id)
+    incident_suggestions.keep_apart(turn, own, other)
+    if target is not None and not target.gone_to:
+        incident_suggestions.settled(turn, target, own, confirmed=False)
     return None
 
 
-def _target(turn: Turn, command: Command, incident: Incident) -> tuple[Incident | None, Code]:
+def _target(turn: Turn, command: Command, incident: Incident, *, over: bool = False) -> tuple[Incident | None, Code]:
+    """The incident that is meant. One that is `over` can take no reports of a live one."""
     if command.target_id is None:
         return None, Code.FIELD_MISSING
     target = incident_memory.found(turn, command.target_id)
@@ -126,8 +138,8 @@ def _target(turn: Turn, command: Command, incident: Incident) -> tuple[Incident 
     if target.summary.mode is not incident.summary.mode:
         return None, Code.MODE_MIXED
     same = target.summary.incident_id == incident.summary.incident_id
-    live = incident.summary.state in LIVE
-    if same or target.summary.state is IncidentState.HANDED_OVER or (live and target.summary.state in OVER):
+    buried = incident.summary.state in LIVE and target.summary.state in OVER and not over
+    if same or target.summary.state is IncidentState.HANDED_OVER or buried:
         return None, Code.STATE_FORBIDS
     return target, Code.STATE_FORBIDS
 
@@ -146,25 +158,45 @@ def _by_person(report_id: str) -> ReportLinked:
 def _unlink(turn: Turn, report_id: str, known: KnownReport, incident: Incident, to: str) -> Incident:
     held = Gist.model_validate_json(known.gist)
     turn.drop(f"p|{turn.unit}|{known.incident_id}|{known.ordinal}")
-    left = tuple(one for one in incident.sightings if one.report_id != report_id)
-    changes = removed(incident.summary, held) | incident_doubts.decided(turn, incident, report_id)
-    return turn.tell(ReportUnlinked(report_id=report_id, moved_to=to), replace(incident, sightings=left), **changes)
+    left, without = incident_content.without_report(turn, incident, report_id, held)
+    changes = removed(incident.summary, held) | incident_doubts.decided(turn, incident, report_id) | without
+    told = turn.tell(ReportUnlinked(report_id=report_id, moved_to=to), left, **changes)
+    return incident_doubts.reconsider(turn, incident, told)
 
 
-def _join(turn: Turn, report_id: str, known: KnownReport, target: Incident) -> None:
-    held = Gist.model_validate_json(known.gist)
+def _join(turn: Turn, report_id: str, known: KnownReport, target: Incident, held: Gist) -> None:
     at = target.next_report
-    following = replace(target, next_report=at + 1, news_ms=turn.now_ms)
-    turn.tell(_by_person(report_id), following, **joined(target.summary, held, history=False))
-    _moved(turn, report_id, known, target.summary.incident_id, at, held)
+    awake = replace(woken(turn, target), next_report=at + 1)
+    following, more = incident_content.with_report(turn, awake, held)
+    changes = joined(target.summary, held, history=False) | more
+    told = turn.tell(_by_person(report_id), following, **changes, dormant=False)
+    _put(turn, report_id, known, target.summary.incident_id, at, held)
+    incident_doubts.reconsider(turn, target, told, report_id)
 
 
-def _moved(turn: Turn, report_id: str, known: KnownReport, incident_id: str, at: int, held: Gist) -> None:
-    """The report is there now, and later revisions of its thread will follow it."""
+def _put(turn: Turn, report_id: str, known: KnownReport, incident_id: str, at: int, held: Gist) -> None:
+    """A person put the report there: what others share with it follows, and its thread unless it has newer word."""
+    _moved(turn, report_id, known, incident_id, at)
+    keys = [incident_memory.reference_key(turn, held.mode, one) for one in incident_memory.shared_keys(turn, held)]
+    if not _has_newer_word(turn, known, held):
+        keys.append(incident_memory.thread_key(turn, held.mode, held.thread_id))
+    incident_memory.remember(turn, [new for key in keys for new in incident_memory.point(turn, key, incident_id)])
+
+
+def _has_newer_word(turn: Turn, known: KnownReport, held: Gist) -> bool:
+    """Whether the incident that the report left has a newer revision of its thread."""
+    left = turn.incident(known.incident_id)
+    for report_id in incident_memory.last_reports(turn, left) if left is not None else ():
+        other: KnownReport | None = turn.get(f"r|{turn.unit}|{report_id}")
+        if other is not None and other.thread_id == held.thread_id:
+            return Gist.model_validate_json(other.gist).order > held.order
+    return False
+
+
+def _moved(turn: Turn, report_id: str, known: KnownReport, incident_id: str, at: int) -> None:
+    """The report is there now."""
     turn.put(f"r|{turn.unit}|{report_id}", replace(known, incident_id=incident_id, ordinal=at))
     turn.put(f"p|{turn.unit}|{incident_id}|{at}", report_id)
-    thread = incident_memory.thread_key(turn, held.mode, held.thread_id)
-    incident_memory.remember(turn, incident_memory.point(turn, thread, incident_id))
 
 
 def _merge(turn: Turn, command: Command, incident: Incident, target: Incident) -> Code | None:
@@ -172,9 +204,10 @@ def _merge(turn: Turn, command: Command, incident: Incident, target: Incident) -
     source, into = incident.summary, target.summary
     if incident.next_report > MERGED_AT_MOST:
         return Code.STATE_FORBIDS
-    if any(one.target_id == command.target_id for one in source.suggestions):
-        settled = SuggestionSettled(target_id=command.target_id or into.incident_id, confirmed=True)
-        incident = turn.tell(settled, incident, suggestions=())
+    incident = incident_suggestions.settled(
+        turn, incident, into.incident_id, confirmed=True, named=command.target_id or ""
+    )
+    target = incident_suggestions.settled(turn, target, source.incident_id, confirmed=True)
     state = further(source.state, into.state) if source.state in LIVE and into.state in LIVE else into.state
     change = StateChanged(verb=command.verb.value, before=into.state, after=state, actor=command.actor)
     target = _take_reports(turn, incident, target, change)
@@ -210,15 +243,22 @@ def _take_reports(turn: Turn, incident: Incident, target: Incident, change: Stat
         known = _listed(turn, incident, report_id)
         if known is not None:
             turn.drop(f"p|{turn.unit}|{known.incident_id}|{known.ordinal}")
-            _moved(turn, report_id, known, summary.incident_id, at, Gist.model_validate_json(known.gist))
+            _moved(turn, report_id, known, summary.incident_id, at)
+            thread = incident_memory.thread_key(turn, summary.mode, known.thread_id)
+            incident_memory.remember(turn, incident_memory.point(turn, thread, summary.incident_id))
+            incident_doubts.follows(turn, report_id, summary.incident_id)
             at += 1
         if report_id != ids[-1]:
             turn.also(_by_person(report_id), summary.incident_id, summary.mode.value)
-    target = replace(woken(turn, target), next_report=at)
-    changes = united(summary, incident.summary, ids) | _taken_over(summary, incident.summary)
-    if not ids:
-        return turn.tell(change, target, **changes, state=change.after)
-    return turn.tell(_by_person(ids[-1]), target, **changes)
+    before, awake = target, replace(woken(turn, target), next_report=at)
+    target, more = incident_content.with_incident(turn, awake, incident, change.after)
+    changes = united(summary, incident.summary, ids) | more
+    changes["suggestions"] = incident_suggestions.of_both(turn, target, incident)
+    if ids:
+        told = turn.tell(_by_person(ids[-1]), target, **changes)
+    else:
+        told = turn.tell(change, target, **changes, state=change.after)
+    return incident_doubts.reconsider(turn, before, told)
 
 
 def woken(turn: Turn, incident: Incident) -> Incident:
@@ -227,26 +267,8 @@ def woken(turn: Turn, incident: Incident) -> Incident:
     if not incident.summary.dormant:
         return awake
     deadlines.watching(turn, awake)
-    return incident_grid.stand(turn, awake)
-
-
-def _taken_over(into: IncidentSummary, source: IncidentSummary) -> dict[str, Any]:
-    """What the summary of the target takes over beside the reports."""
-    stages = into.stages
-    for one in source.stages:
-        stages = stamped(stages, one)
-    return {
-        "unread": into.unread + source.reports,
-        "casualties": highest(into.casualties, source.casualties),
-        "flags": with_flags(into.flags, source.flags),
-        "urgency": Urgency.URGENT if Urgency.URGENT in {into.urgency, source.urgency} else into.urgency,
-        "event_at": min(into.event_at, source.event_at),
-        "place": source.place if better_place(into.place, source.place, corrects=False) else into.place,
-        "suggestions": tuple(one for one in into.suggestions if one.target_id != source.incident_id),
-        "resources": tuple(dict.fromkeys((*into.resources, *source.resources)))[:RESOURCES],
-        "stages": stages,
-        "dormant": False,
-    }
+    summary = incident.summary.model_copy(update={"dormant": False})
+    return incident_grid.stand(turn, replace(awake, summary=summary))
 
 
 def _reports(turn: Turn, incident: Incident) -> tuple[str, ...]:

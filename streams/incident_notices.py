@@ -14,7 +14,7 @@ from schemas.wire import derived_id, type_name
 from streams import correlate, incident_grid, incident_memory
 from streams.contract import Output
 from streams.incident_state import Incident, KnownReport, Sighting
-from streams.incident_summary import milliseconds, with_flags
+from streams.incident_summary import milliseconds, trusted, with_flags
 from streams.incident_turn import Cause, Turn
 
 WITHDRAWN = "withdrawn"
@@ -127,12 +127,12 @@ def _told(turn: Turn, incident: Incident, observation: Observation, why: Explana
 
 
 def _match(turn: Turn, observation: Observation, mode: Mode) -> correlate.Match | None:
-    position = observation.position
+    lat, lon, sigma_m = trusted(observation.position, turn.reference.weights.shape)
     seen = Sighting(
         report_id=observation.report_id,
-        lat=position.lat,
-        lon=position.lon,
-        sigma_m=position.uncertainty_m,
+        lat=lat,
+        lon=lon,
+        sigma_m=sigma_m,
         at_ms=milliseconds(observation.event_at),
         category=observation.category,
         system=observation.from_unit,

@@ -14,6 +14,7 @@ from streams import (
     incident_handover,
     incident_memory,
     incident_notices,
+    incident_suggestions,
 )
 from streams.incident_joining import (
     CANCELLED,
@@ -24,7 +25,6 @@ from streams.incident_joining import (
     join,
     know,
     new_incident,
-    suggest,
     told_digest,
 )
 from streams.incident_reference import DECIDING
@@ -91,7 +91,7 @@ def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:
         incident = consequences(turn, incident, arrival, history=history, called_back=home is None)
         incident = incident_doubts.reconsider(turn, before, incident, held.report_id)
         if home is not None and named is not None and named.summary.incident_id != home.summary.incident_id:
-            suggest(turn, incident, named, held.report_id, _by_reference(turn, system))
+            incident_suggestions.suggest(turn, incident, named, held.report_id, _by_reference(turn, system))
         return
     match = _match(turn, arrival)
     weights = turn.reference.weights
@@ -103,7 +103,7 @@ def _place(turn: Turn, arrival: Arrival, *, forwarded: bool) -> None:
     incident = _open(turn, arrival, own)
     if match is not None:
         why = correlate.explanation(weights, match)
-        suggest(turn, incident, match.incident, held.report_id, why)
+        incident_suggestions.suggest(turn, incident, match.incident, held.report_id, why)
 
 
 def _open(turn: Turn, arrival: Arrival, incident_id: str) -> Incident:

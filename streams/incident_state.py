@@ -19,6 +19,7 @@ Keys (all but the first two under their territory, because one partition may hol
     n|<unit>|<notice>            digest and end of a notice
     w|<unit>|<report>            the incident that it was given to by weight, and whether that is doubted
     s|<unit>|<report>|<incident> an observation that was seen; with an incident it is a neighbour's answer
+    a|<unit>|<incident>|<incident>  a person kept these two apart
     e|<unit>|<report>            neighbours' answers about a report that has not come yet
 
 A value is an `Incident`, a `Territory`, a `KnownReport`, or a tuple of plain values. None is ever changed.
@@ -45,8 +46,8 @@ class Candidate(NamedTuple):
     lat: float
     lon: float
     kind: str
-    """Category, slash, its point's uncertainty as a power of two: at most 100 m times two to this; and a plus when more
-    than one report is known of it.
+    """Category, slash, its points' uncertainty as a power of two (at most 100 m times two to this), plus, how far from
+    there its other report lies, in steps of 200 m.
     """
     seen_ms: int
     """Event time of its last report, up to five minutes old."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from schemas.place import Place
+from schemas.place import Place, Position
 from schemas.report import Casualties, Reference, ReportNormalised
 from schemas.summary import IncidentState, IncidentSummary, Stage, StageTime, Suggestion
 from streams.incident_gist import Gist
@@ -52,6 +52,7 @@ def gist(told: ReportNormalised) -> Gist:
         tokens=report.tokens[:REFERENCES],
         flags=tuple(flag[:NAME_CHARACTERS] for flag in report.told.flags[:FLAGS]),
         clock=report.told.clock[:NAME_CHARACTERS],
+        order=report.revision_order,
         text=_plain(report.told.description or ""),
         street=_plain(f"{place.street or place.text or place.road or ''} {place.building or ''}"),
     )
@@ -63,17 +64,12 @@ def sighting(held: Gist, shape: WeightsShape) -> Sighting:
     No position: none given, (0, 0), or less sure than the weights' `largest_uncertainty_m`. No text where it has fewer
     words than they want.
     """
-    position = held.place.position
-    trusted = (
-        position is not None
-        and position.uncertainty_m <= shape.largest_uncertainty_m
-        and not (abs(position.lat) < NULL_ISLAND_DEGREES and abs(position.lon) < NULL_ISLAND_DEGREES)
-    )
+    lat, lon, sigma_m = trusted(held.place.position, shape)
     return Sighting(
         report_id=held.report_id,
-        lat=position.lat if trusted and position is not None else None,
-        lon=position.lon if trusted and position is not None else None,
-        sigma_m=position.uncertainty_m if trusted and position is not None else 0.0,
+        lat=lat,
+        lon=lon,
+        sigma_m=sigma_m,
         at_ms=milliseconds(held.event_at),
         category=held.category,
         system=held.system,
@@ -82,6 +78,15 @@ def sighting(held: Gist, shape: WeightsShape) -> Sighting:
         direction=_plain(held.place.direction or "")[:NAME_CHARACTERS],
         road=_plain(held.place.road or "").replace(" ", "")[:NAME_CHARACTERS],
     )
+
+
+def trusted(position: Position | None, shape: WeightsShape) -> tuple[float | None, float | None, float]:
+    """The point that matching goes by, and its uncertainty in metres; None, None and 0 where there is none to trust."""
+    if position is None or position.uncertainty_m > shape.largest_uncertainty_m:
+        return None, None, 0.0
+    if abs(position.lat) < NULL_ISLAND_DEGREES and abs(position.lon) < NULL_ISLAND_DEGREES:
+        return None, None, 0.0
+    return position.lat, position.lon, position.uncertainty_m
 
 
 def milliseconds(at: datetime) -> int:

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -87,6 +87,10 @@ class Weights:
     fall: Fall
     one_source_bits: float
     """Kinds that count less are apart where one source told both."""
+    costs: dict[str, float]
+    """Of a false link, by kind, where it is another than that of most."""
+    careful: frozenset[str]
+    """Kinds that the machine never links on place, time and kind alone."""
     moving: frozenset[str]
     """Kinds that do not stay where they were seen."""
     suggest_bits: float
@@ -97,8 +101,8 @@ class Weights:
 
     def auto_bits(self, one: str, other: str) -> float:
         """From here on the machine links reports of these kinds."""
-        costs = self.shape.costs
-        return math.log2(max(costs.categories.get(kind, costs.false_link) for kind in (one, other)))
+        most = self.shape.costs.false_link
+        return math.log2(max(self.costs.get(one, most), self.costs.get(other, most)))
 
     @property
     def least_bits(self) -> float:
@@ -179,9 +183,24 @@ def load(text: str, catalogue: Catalogue, where: str = "weights.yaml") -> Weight
         street=_likeness(shape.street),
         fall=_fall(shape),
         one_source_bits=-math.inf if shape.careful.one_source_bits is None else shape.careful.one_source_bits,
-        moving=frozenset(shape.moving.categories),
+        costs=_costs(shape, catalogue),
+        careful=_kinds(shape.careful.categories, catalogue),
+        moving=_kinds(shape.moving.categories, catalogue),
         suggest_bits=math.log2(shape.costs.false_suggestion),
     )
+
+
+def _kinds(named: Iterable[str], catalogue: Catalogue) -> frozenset[str]:
+    """The codes that are named, a group standing for all of its own."""
+    wanted = set(named)
+    return frozenset(code for code, one in catalogue.categories.items() if {code, one.group} & wanted)
+
+
+def _costs(shape: WeightsShape, catalogue: Catalogue) -> dict[str, float]:
+    """Costs by code; the code's own before its group's."""
+    told = shape.costs.categories
+    groups = {code: told[one.group] for code, one in catalogue.categories.items() if one.group in told}
+    return groups | {code: cost for code, cost in told.items() if code in catalogue.categories}
 
 
 def built_in(catalogue: Catalogue) -> Weights:

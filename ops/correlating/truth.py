@@ -13,8 +13,7 @@ from typing import Final
 
 from ops.correlating.records import Heard
 from schemas.errors import Code, Misconfigured
-from streams.correlate import metres_between
-from streams.first_look import METRES_PER_DEGREE
+from streams.first_look import METRES_PER_DEGREE, metres_between
 
 GZIP: Final = b"\x1f\x8b"
 

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.errors import Misconfigured
 from streams import match_weights
-from tests.streams.incident_log import Territory, place, report
+from tests.streams.incident_log import Territory, command, incident_of, place, report
 from tests.streams.test_correlate import CATALOGUE, TEXT, WEIGHTS
 
 
@@ -37,3 +37,36 @@ def test_the_same_road_counts_where_both_tell_it():
         bits[name] = {one.feature: one.weight_bits for one in why.evidence}
     assert bits["same"]["road"] == bits["spelt"]["road"] == WEIGHTS.shape.road.same > 0
     assert "road" not in bits["none"]
+
+
+def test_an_explanation_never_repeats_what_a_caller_said_of_the_way():
+    """Road and direction are free text; explanations go to others, and say only whether they are alike."""
+    territory = Territory()
+    free: dict[str, Any] = {"road": "Jan Kowalski tel 600100200", "direction": "do Kowalskiego 600100200"}
+    told: dict[str, Any] = {"category": "traffic.accident", "text": "zderzenie dwóch samochodów", "at": place(**free)}
+    territory.put(report("first", **told))
+    facts = territory.put(report("second", system="psp", seconds=30, **told))
+    (why,) = [one.change.explanation for one in facts if one.change.kind == "ReportLinked"]
+    assert {"road": "same", "direction": "same"}.items() <= {one.feature: one.value for one in why.evidence}.items()
+    assert "600100200" not in why.model_dump_json()
+
+
+def test_a_group_stands_for_all_its_kinds():
+    """Careful, costly and moving kinds may be named by their group; a kind's own cost goes before its group's."""
+    text = TEXT.replace("    crime.weapon: 90\n", "    crime: 5000\n    crime.weapon: 90\n")
+    text = text.replace("categories: [person.missing,", "categories: [crime, person.missing,")
+    weights = match_weights.load(text, CATALOGUE)
+    assert "crime.burglary" in weights.careful
+    assert weights.auto_bits("crime.burglary", "order.noise") > WEIGHTS.auto_bits("crime.burglary", "order.noise")
+    assert weights.auto_bits("crime.weapon", "order.noise") == WEIGHTS.auto_bits("crime.weapon", "order.noise")
+
+
+def test_an_incident_that_holds_a_careful_report_is_careful():
+    """A weapon in a noisy flat: what a person joined is not diluted by the next call about the noise."""
+    territory = Territory()
+    noise: dict[str, Any] = {"category": "order.noise", "text": "awantura na trzecim piętrze słychać krzyki"}
+    first = incident_of(territory.put(report("first", category="order.noise")))
+    second = incident_of(territory.put(report("knife", category="crime.weapon", system="psp", seconds=20)))
+    territory.put(command("one", "link", second, target_id=first))
+    facts = territory.put(report("next", system="prm", seconds=40, **noise))
+    assert [one.change.kind for one in facts] == ["IncidentOpened", "LinkSuggested"]

@@ -244,7 +244,7 @@ def test_what_the_first_look_remembers_is_bounded():
     """What a hostile source makes us remember of kinds cannot grow for ever, and changes no decision."""
     weights = match_weights.built_in(built_in())
     seen = Sighting("r", 51.76, 18.09, 50, 0, "order.noise", "psp", "", "")
-    there = [Candidate(f"i{at}", 51.76 + at / 1000, 18.09, "order.noise/0", 0) for at in range(30)]
+    there = [Candidate(f"i{at}", 51.76 + at / 1000, 18.09, "order.noise/0+0", 0) for at in range(30)]
     found = worth_a_look(weights, seen, there)
     assert 0 < len(found.ids) < 30
     for at in range(REMEMBERED + 100):
