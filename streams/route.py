@@ -24,10 +24,12 @@ from streams.emit import moment, output
 from streams.modes import allowed
 from streams.route_memory import Deliveries
 from streams.route_subject import Subject, body, decide, subject
-from streams.routing import Named, Routing
+from streams.routing import LEFT, Named, Routing, View
 
 NAME: Final = "route"
 FACT: Final = type_name(Fact)
+TOLD_ON: Final = frozenset({"IncidentRecategorised", "StateChanged", "ReportUnlinked", "IncidentHandedOver"})
+"""What a recipient is told of an incident that no rule gives to it any more."""
 _MODES: Final = frozenset(mode.value for mode in Mode)
 
 
@@ -95,7 +97,8 @@ def _routed(
     memory = Deliveries(state, reference.remembered_deliveries)
     outputs: list[Output] = []
     deliveries: dict[str, str] = {}
-    for named in decision.named:
+    left = _left(reference.routing, memory, one, decision.named)
+    for named in (*decision.named, *left):
         before = memory.last(one.id, named.recipient)
         urgent = bool(before and before["u"]) or one.view.urgency == Urgency.URGENT
         delivery = _delivery(fact, one, named, reference.routing, now, urgent=urgent)
@@ -103,10 +106,41 @@ def _routed(
         outputs.append(sent)
         deliveries[named.recipient] = delivery.delivery_id
         text = (sent.value or b"").decode()
-        memory.keep(one.id, named.recipient, delivery.delivery_id, text, urgent=urgent)
+        was = None if named in left else _what(one.view)
+        memory.keep(one.id, named.recipient, delivery.delivery_id, text, was, urgent=urgent)
+    if one.merged_into:
+        for recipient in sorted(reference.routing.recipients):
+            memory.carry(one.id, one.merged_into, recipient)
     longest = max((named.deadline_seconds for named in decision.named if named.deadline_seconds), default=None)
-    outputs.append(_decided(fact, one, decision.rules, deliveries, reference.routing.version, longest, told, now))
+    rules = (*decision.rules, LEFT) if left else decision.rules
+    outputs.append(_decided(fact, one, rules, deliveries, reference.routing.version, longest, told, now))
     return Outcome(outputs, memory.puts, memory.deletes)
+
+
+def _left(routing: Routing, memory: Deliveries, one: Subject, named: Collection[Named]) -> tuple[Named, ...]:
+    """Who was told of the incident, and whom no rule names any more since it is another kind or less urgent.
+
+    They are told what becomes of it, never in silence: as far as they would have been if it were still what it was,
+    and no more than the profile `left` names, for the new kind may be none of theirs.
+    """
+    if one.view.kind not in TOLD_ON:
+        return ()
+    there, found = {each.recipient for each in named}, []
+    for recipient in sorted(routing.recipients):
+        known = memory.last(one.id, recipient) if recipient not in there else None
+        if known is None or not known.get("v"):
+            continue
+        category, urgency, flags = known["v"]
+        then = one.view._replace(
+            category=category, group=category.split(".", 1)[0], urgency=urgency, flags=frozenset(flags)
+        )
+        if any(each.recipient == recipient for each in routing.decide(then).named):
+            found.append(Named(recipient, LEFT, LEFT, None))
+    return tuple(found)
+
+
+def _what(view: View) -> tuple[str, str, list[str]]:
+    return view.category, view.urgency, sorted(view.flags)
 
 
 def _delivery(

@@ -2,7 +2,8 @@
 
 Keys of the state:
 
-    d|<subject>|<recipient>   urgent once, the last delivery's id, and where the ring's hand stood when it was used last
+    d|<subject>|<recipient>   urgent once, the last delivery's id, where the ring's hand stood when it was used last,
+                              what the subject was when a rule named the recipient: category, urgency, flags
     d#                        where the ring's hand stands, a number that only grows
     d#<n>                     what stands in slot n of the ring
     b|<delivery>              the bytes of a delivery, also of one that a later one has followed
@@ -15,6 +16,7 @@ so many others came. That of deliveries lets the oldest go: what was lost is mis
 An older state held the bytes in the pair (`b`) and `i|<delivery>` named the pair; such a delivery is still found.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from streams.contract import State
@@ -54,8 +56,13 @@ class Deliveries:
         older: Kept | None = self._get(key) if key is not None else None
         return older.get("b") if older and older["id"] == delivery_id else None
 
-    def keep(self, subject: str, recipient: str, delivery_id: str, text: str, *, urgent: bool) -> None:
-        """Remember a delivery and that it is the pair's last. The same one again changes nothing."""
+    def keep(
+        self, subject: str, recipient: str, delivery_id: str, text: str, was: Sequence[Any] | None, *, urgent: bool
+    ) -> None:
+        """Remember a delivery and that it is the pair's last. The same one again changes nothing.
+
+        `was`: what the subject is, by which a rule named the recipient; None: as known.
+        """
         key = _key(subject, recipient)
         before = self.last(subject, recipient)
         if before is None:
@@ -65,8 +72,15 @@ class Deliveries:
         else:
             self._drop(f"i|{before['id']}")
             used = int(self._get(_HAND) or 0)
-        self._put(key, {"u": urgent, "id": delivery_id, "n": used})
+        known = before.get("v") if before is not None else None
+        self._put(key, {"u": urgent, "id": delivery_id, "n": used, "v": known if was is None else list(was)})
         self._keep_bytes(delivery_id, text)
+
+    def carry(self, subject: str, into: str, recipient: str) -> None:
+        """The subject became part of another one: who was told of it is told what becomes of that."""
+        before, key = self.last(subject, recipient), _key(into, recipient)
+        if before is not None and self._get(key) is None:
+            self._put(key, {**before, "n": self._taken(key)})
 
     def _keep_bytes(self, delivery_id: str, text: str) -> None:
         if self._get(f"b|{delivery_id}") is not None:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from schemas.notice import Severity
 from schemas.report import Urgency
+from schemas.summary import IncidentState
 from schemas.wire import derived_id
 from streams.emit import milliseconds
 from streams.profiles import project
@@ -29,6 +30,8 @@ class Subject:
     view: View
     parts: Mapping[str, Mapping[str, Any]]
     report_ids: tuple[str, ...]
+    merged_into: str = ""
+    """The incident that this one has become part of, with this fact."""
 
 
 def subject(fact: dict[str, Any], mode: str) -> Subject:
@@ -71,6 +74,7 @@ def subject(fact: dict[str, Any], mode: str) -> Subject:
         view=view,
         parts={"fact": fact, "report": report, "summary": summary, "change": _without_report(change)},
         report_ids=(own,) if own else tuple(dict.fromkeys(known)),
+        merged_into=str(summary.get("merged_into") or "") if change.get("after") == IncidentState.MERGED else "",
     )
 
 

@@ -98,6 +98,15 @@ class View(NamedTuple):
     deadline: str
 
 
+LEFT: Final = "left"
+"""Rule and profile of who was told of an incident that no rule gives to it any more."""
+LEFT_FIELDS: Final = (
+    *("fact.fact_id", "fact.at", "fact.incident_id", "change.kind", "change.moved_to"),
+    *("summary.sequence", "summary.state", "summary.merged_into"),
+)
+"""What they get where the file has no profile of that name: ids and the state, nothing of what it is now."""
+
+
 class Named(NamedTuple):
     """A recipient that a rule named, with the profile and the deadline that hold for it."""
 
@@ -198,9 +207,10 @@ def load(data: Any, known: Known, where: str = "routing.yaml") -> Routing:
         mistakes.append("route.match: the root matches everything and has no condition")
     if mistakes:
         raise refused([f"{where}: {mistake}" for mistake in mistakes])
+    fields = {LEFT: LEFT_FIELDS} | {name: one.fields for name, one in shape.profiles.items()}
     profiles = {
-        name: Profile(tuple(leaf.path for path in one.fields for leaf in expand(path)), compiled(one.fields))
-        for name, one in shape.profiles.items()
+        name: Profile(tuple(leaf.path for path in paths for leaf in expand(path)), compiled(paths))
+        for name, paths in fields.items()
     }
     return Routing(shape.route, profiles, shape.recipients, digest(data))
 

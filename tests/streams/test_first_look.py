@@ -25,6 +25,7 @@ def lived(dice, spread_m):
     territory = Territory()
     for at in range(12):
         seconds, east, north = dice.randint(0, 3_600), dice.uniform(-6_000, 6_000), dice.uniform(-6_000, 6_000)
+        facts: list[Any] = []
         for order in range(dice.randint(1, 3)):
             where = place(east + dice.gauss(0, spread_m), north + dice.gauss(0, spread_m), dice.choice(UNSURE))
             later = seconds + order * dice.randint(0, 700)
