@@ -92,6 +92,22 @@ async def _freeze(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
         await asyncio.sleep(4 + battle.random.uniform(0, 2))
 
 
+async def _freeze_before_saving(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
+    """As `_freeze`, but each time between outputs and state: what it then writes comes late for certain."""
+    for turn in range(max(1, round(4 * scale))):
+        name = f"w{turn % 2}"
+        await battle.kill(name)
+        battle.start(name, ("outputs-acknowledged", battle.random.randint(20, 60)), freezes=True)
+        if not await battle.frozen_itself(name):
+            battle.missed.append("outputs-acknowledged was not reached")
+            continue
+        began = time.time()
+        await asyncio.sleep(FROZEN_SESSIONS * battle.plan.session_seconds + battle.random.uniform(0, 2))
+        battle.frozen.append((began, time.time()))
+        await battle.kill(name, signal.SIGCONT)
+        await asyncio.sleep(4 + battle.random.uniform(0, 2))
+
+
 async def _each_broker(battle: Battle, kafka: EmbeddedKafka, scale: float) -> None:
     """Each broker killed in turn."""
     numbers = kafka.numbers[: max(1, round(len(kafka.numbers) * scale))]
@@ -150,6 +166,8 @@ def catalogue(seed: int = 1) -> Mapping[str, Attack]:
         "storm": Attack(replace(base, static=False, messages=10_000), _storm, two),
         "zombie": Attack(replace(base, messages=10_000), _freeze, two),
         "zombie-unnoticed": Attack(replace(base, messages=10_000, off=("pulse",)), _freeze, two),
+        # So many keys that what a late write takes back is not written anew before the owner changes again.
+        "zombie-late": Attack(replace(base, messages=10_000, keys=5_000, off=("pulse",)), _freeze_before_saving, two),
         "brokers": Attack(replace(base, messages=10_000), _each_broker, two, brokers=True),
         "brokers-all": Attack(replace(base, messages=10_000), _all_brokers, two, brokers=True),
         "poison": Attack(replace(base, special=_poison(seed)), _nothing, ("w0",)),

@@ -198,6 +198,16 @@ class Battle:
             await asyncio.sleep(0.02)
         return True
 
+    async def frozen_itself(self, name: str, seconds: float = 90.0) -> bool:
+        """Wait until the worker, armed to freeze, stands still (state T of proc(5))."""
+        status, deadline = Path(f"/proc/{self._workers[name].pid}/stat"), time.monotonic() + seconds
+        while b") T" not in await asyncio.to_thread(status.read_bytes):
+            if time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(0.02)
+        self.event()
+        return True
+
     async def joined(self, name: str, seconds: float = 60.0) -> None:
         """Wait until the worker is a member of the group: its log says what it owns. TimeoutError when it never is."""
         log, deadline = self._log(name), time.monotonic() + seconds

@@ -2,7 +2,8 @@
 
 bootstrap, prefix, instance (or null), session_seconds, young_seconds, member_file, off (rules switched off),
 output_bytes, deleted_at, armed: [point, n] = SIGKILL itself when the point is reached for the n-th time; at a point
-called `...-sent` a moment later, for what aiokafka took over is on the wire only after its sender had its turn
+called `...-sent` a moment later, for what aiokafka took over is on the wire only after its sender had its turn;
+freezes: true = SIGSTOP instead, until somebody lets it go on
 """
 
 import asyncio
@@ -28,7 +29,7 @@ ON_THE_WIRE_SECONDS: Final = 0.0015
 """Enough for the sender's turn, and less than most acknowledgements of three brokers take."""
 
 
-def armed(point: str, times: int) -> Callable[[str], None]:
+def armed(point: str, times: int, how: signal.Signals = signal.SIGKILL) -> Callable[[str], None]:
     """A hook that kills this process at the n-th passage of a point: no clean-up runs, as when power fails."""
     left = times
 
@@ -37,9 +38,9 @@ def armed(point: str, times: int) -> Callable[[str], None]:
         if passed == point:
             left -= 1
             if left == 0 and point.endswith("-sent"):
-                asyncio.get_running_loop().call_later(ON_THE_WIRE_SECONDS, os.kill, os.getpid(), signal.SIGKILL)
+                asyncio.get_running_loop().call_later(ON_THE_WIRE_SECONDS, os.kill, os.getpid(), how)
             elif left == 0:
-                os.kill(os.getpid(), signal.SIGKILL)
+                os.kill(os.getpid(), how)
 
     return hook
 
@@ -48,6 +49,8 @@ def settings(told: dict[str, Any]) -> ShellSettings:
     """The shell's settings from what the harness says."""
     session = float(told["session_seconds"])
     limit = told.get("output_bytes")
+    point, times = told.get("armed") or ("", 0)
+    how = signal.SIGSTOP if told.get("freezes") else signal.SIGKILL
     return ShellSettings(
         bootstrap_servers=told["bootstrap"],
         prefix=told["prefix"],
@@ -58,7 +61,7 @@ def settings(told: dict[str, Any]) -> ShellSettings:
         switches=Switches.without(*told.get("off", ())),
         member_file=Path(told["member_file"]) if told.get("member_file") else None,
         young_seconds=float(told.get("young_seconds", 60.0)),
-        hook=armed(*told["armed"]) if told.get("armed") else None,
+        hook=armed(point, times, how) if point else None,
     )
 
 

@@ -1,7 +1,7 @@
 """The build without the fence against a late state write, convicted where it can be: on the shell alone.
 
 In a whole installation a zombie's late write must meet a second ownership change to show; the battle of the shell makes
-both happen, with a job whose every output tells whether each input was counted once.
+both happen for certain, with a job whose every output tells whether each input was counted once.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from ops.prove import attacks
 from ops.prove.cluster_io import CLEANING
 
 FENCE: Final = "fence+fold"
-ATTACK: Final = "zombie-unnoticed"
+ATTACK: Final = "zombie-late"
 
 
 async def fence_convicted(folder: Path, seed: int) -> bool:
