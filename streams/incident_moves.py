@@ -186,11 +186,13 @@ def _put(turn: Turn, report_id: str, known: KnownReport, incident_id: str, at: i
 def _has_newer_word(turn: Turn, known: KnownReport, held: Gist) -> bool:
     """Whether the incident that the report left has a newer revision of its thread."""
     left = turn.incident(known.incident_id)
-    for report_id in incident_memory.last_reports(turn, left) if left is not None else ():
-        other: KnownReport | None = turn.get(f"r|{turn.unit}|{report_id}")
-        if other is not None and other.thread_id == held.thread_id:
-            return Gist.model_validate_json(other.gist).order > held.order
-    return False
+    reports = incident_memory.last_reports(turn, left) if left is not None else []
+    others: list[KnownReport | None] = [turn.get(f"r|{turn.unit}|{report_id}") for report_id in reports]
+    return any(
+        Gist.model_validate_json(one.gist).order > held.order
+        for one in others
+        if one is not None and one.thread_id == held.thread_id
+    )
 
 
 def _moved(turn: Turn, report_id: str, known: KnownReport, incident_id: str, at: int) -> None:

@@ -64,6 +64,7 @@ def test_an_old_revision_does_not_take_its_thread_along(territory):
     """Only one that has no newer word where it was."""
     first = incident_of(territory.put(report("one", thread="t", order=1)))
     territory.put(report("two", thread="t", order=2))
+    territory.put(report("late", thread="t", order=0))
     own = territory.put(out(first, "one"))[1].incident_id
     assert territory.put(report("three", thread="t", order=3))[0].incident_id == first
     assert own != first
