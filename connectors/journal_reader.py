@@ -116,7 +116,10 @@ class JournalReader:
     def last_row(self) -> int:
         """The newest row's number, though it may have been trimmed since; 0 when there never was one."""
         kept = "SELECT COALESCE(MAX(row), 0) FROM (SELECT row FROM documents UNION ALL SELECT row FROM anchor)"
-        return int(self._query(kept)[0][0])
+        try:
+            return int(self._query(kept)[0][0])
+        except Rejected:
+            return max(known_rows(self._db), default=0)
 
     def backlog(self) -> int:
         """How many rows still have to reach the broker."""

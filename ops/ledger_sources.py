@@ -248,7 +248,7 @@ def _from_file(path: Path) -> Journal | None:
         if not rows and reader.last_row():
             since_ms = read_ms
         gaps = reader.gaps()
-    except Unavailable:
+    except (Unavailable, Rejected):  # away, or on a page that is damaged: `sztab journal verify` says where
         return None
     finally:
         reader.close()

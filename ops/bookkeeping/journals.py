@@ -22,7 +22,7 @@ from ops.bookkeeping.book import Placed
 from ops.bookkeeping.book import placed as of_json
 from ops.ledger_rows import GONE, Journal, gaps_of
 from ops.ledger_sources import PAGE, Where, nodes, row_of
-from schemas.errors import Code, Unavailable
+from schemas.errors import Code, Rejected, Unavailable
 
 ASK_SECONDS: Final = 5.0
 NODES_SECONDS: Final = 60.0
@@ -92,7 +92,7 @@ class Tail:
         try:
             await self._again(ask)
             await self._on(ask, read_ms)
-        except Unavailable:
+        except (Unavailable, Rejected):  # away, or on a page that is damaged: `sztab journal verify` says where
             self.reached = False
             return
         self.read_ms, self.reached = read_ms, True
