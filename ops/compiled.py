@@ -1,8 +1,8 @@
 """The decisions about incidents as machine code: `sztab compile`, for territories of a country's size.
 
-mypyc, which comes with mypy, translates the same sources, so there is one text; `tests/broker/test_compiled.py` runs
-the tests of `streams` on its product. Python prefers a compiled module over its source in silence. So what it was made
-from is written beside it, and nothing starts with machine code of other sources (ops/decisions/0219).
+mypyc, which comes with mypy, translates the same sources, so there is one text; `tests/compiled` runs the tests of the
+incidents on its product. Python prefers a compiled module over its source in silence. So what it was made from is
+written beside it, and nothing starts with machine code of other sources (ops/decisions/0219).
 """
 
 import hashlib
