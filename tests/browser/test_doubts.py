@@ -50,7 +50,7 @@ async def test_a_doubtful_link_is_marked_and_left(post: Post) -> None:
 async def test_what_a_neighbour_has_is_named_with_why(post: Post) -> None:
     """Whose it is, their incident, and the reason in one sentence, with the road."""
     page = post.page
-    told = (("distance", "400 m (±60 m)", 4.0), ("road", "a2 / a2", 0.4))
+    told = (("distance", "400 m (±60 m)", 4.0), ("road", "same", 0.4))
     evidence = tuple(Evidence(feature=name, value=value, weight_bits=bits) for name, value, bits in told)
     why = Explanation(rule="weights", weight_bits=2.0, evidence=evidence)
     seen = ObservationMade(from_unit="kpp-pleszew", report_id="theirs", other_incident_id="i-9", explanation=why)

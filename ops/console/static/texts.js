@@ -7,7 +7,8 @@ const WORDLESS = new Set(["prior", "text", "street"]); // their value says nothi
 // What a sentence takes from a piece of evidence: "180 m (±60 m)", "3.0 min", "cpr / psp".
 const metres = (v) => v.replace(/ \(.*/, "");
 const minutes = (v) => `${Math.round(parseFloat(v))} min`;
-const same = (v) => { const [one, other] = v.split(" / "); return one === other; };
+// Facts of earlier versions tell both sides: "a2 / a2".
+const same = (v) => { const [one, other] = v.split(" / "); return v === "same" || one === other; };
 
 export const TEXTS = {
   pl: {
