@@ -20,7 +20,7 @@ from schemas.finding import Finding, FindingCode
 from schemas.model import Message
 from schemas.notice import SnapshotTaken
 from schemas.privacy import Sealed, derive, seal, token
-from schemas.report import DocumentRef, Mode, Person, Persons, Report, Telling
+from schemas.report import RECORDS, DocumentRef, Mode, Person, Persons, Report, Telling
 from schemas.wire import derived_id, record, secret_id
 
 _PESEL_WEIGHTS: Final = (1, 3, 7, 9, 1, 3, 7, 9, 1, 3)
@@ -79,6 +79,7 @@ class Identity:
             mark=mark,
             keys=fresh,
             findings=translation.findings + numbers,
+            in_order=any(_fed(told.payload) for told in translation.events),
         )
 
     def quarantined(
@@ -150,7 +151,8 @@ class Identity:
         )
         extensions = about.extensions(mode) | {"reportid": report_id, "threadid": thread}
         topic = f"intake.{about.origin.lane}"
-        return thread, report_id, self._record(topic, thread, report, report_id, settings.name, stored, extensions)
+        key = far if _fed(telling) else thread
+        return thread, report_id, self._record(topic, key, report, report_id, settings.name, stored, extensions)
 
     def _snapshot(self, about: "_Row", taken: SnapshotTaken, mode: Mode) -> tuple[str, str, Outgoing]:
         stored, feed = about.stored, about.origin.settings.name
@@ -241,6 +243,11 @@ class Identity:
             extensions=extensions,
         )
         return Outgoing(topic, key.encode(), value, headers)
+
+
+def _fed(payload: object) -> bool:
+    """Whether this is a row of history, by whose order time passes (decision 0105)."""
+    return isinstance(payload, Telling) and payload.clock == RECORDS
 
 
 @dataclass(frozen=True, slots=True)

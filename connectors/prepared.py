@@ -34,6 +34,8 @@ class Prepared:
     mark: Mark
     keys: tuple[ThreadKey, ...] = ()
     findings: tuple[Finding, ...] = ()
+    in_order: bool = False
+    """Of fed history: it must reach the broker in row order among all such rows, not in its threads' order alone."""
 
     @property
     def size(self) -> int:

@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooL
 
 from connectors.crash_points import PRODUCED, Hook
 from connectors.ending import ended
+from connectors.handing import Handing
 from connectors.journal import Journal
 from connectors.journal_rows import JournalRow, Verdict
 from connectors.kits.kafka import Producer, started
@@ -59,7 +60,7 @@ class Publisher:
         hook: Hook | None = None,
     ) -> None:
         self._journal, self._prepare, self._too_large = journal, prepare, too_large
-        self._make_producer, self._prefix, self._hook = make_producer, prefix, hook
+        self._make_producer, self._hook = make_producer, hook
         self._window = Window(window_rows, WINDOW_BYTES)
         self._sending: dict[int, asyncio.Task[None]] = {}
         self._started_ms: dict[int, float] = {}
@@ -71,6 +72,7 @@ class Publisher:
         self._failed = asyncio.Event()
         self._producer: Producer | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._handing = Handing(journal, prefix)
         self._saying = Saying(prefix)
         self.published = 0
 
@@ -162,26 +164,13 @@ class Publisher:
 
     async def _send(self, row: int, producer: Producer) -> None:
         prepared = self._window[row]
-        fresh = [key for key in prepared.keys if not key.durable]
-        if fresh:
-            await self._journal.note(*(key.stored() for key in fresh))
-            for key in fresh:
-                key.durable = True
         try:
-            await self._send_all(producer, prepared)
+            await self._handing.send(producer, prepared)
         except (MessageSizeTooLargeError, RecordListTooLargeError):
             prepared = await self._set_aside(prepared)
-            await self._send_all(producer, prepared)
+            await self._handing.send(producer, prepared)
         if self._hook is not None:
             self._hook(PRODUCED)
-
-    async def _send_all(self, producer: Producer, prepared: Prepared) -> None:
-        waiting = [
-            await producer.send(self._prefix + one.topic, one.value, one.key, headers=list(one.headers))
-            for one in prepared.records
-        ]
-        for acknowledged in waiting:
-            await acknowledged
 
     async def _set_aside(self, prepared: Prepared) -> Prepared:
         """A record that no topic takes: the row goes to quarantine in its place."""

@@ -31,7 +31,7 @@ from ops.feed_summary import Order, Summary
 from ops.settings import Settings
 from schemas.errors import Code, Misconfigured, Rejected, SztabError, Unavailable
 from schemas.privacy import installation_key
-from schemas.report import Telling
+from schemas.report import RECORDS, Telling
 
 ROWS_AT_ONCE: Final = 500
 ROWS_ON_THE_WAY: Final = 1_400
@@ -200,7 +200,7 @@ class _Feeding:
     async def _set_clock(self) -> None:
         """Let the time of a `records` territory come to the last event, once all its rows are there."""
         unit, latest = self._mapping.unit, self._latest
-        if self._mapping.clock != "records" or unit is None or latest is None:
+        if self._mapping.clock != RECORDS or unit is None or latest is None:
             return
         done = await self._journal.cursor(self._mark("ticked"))
         self.summary.clock = latest.isoformat()

@@ -13,6 +13,9 @@ from schemas.model import Message, Privacy, about
 from schemas.place import Place
 from schemas.privacy import Sealed
 
+WALL, RECORDS = "wall", "records"
+"""What moves a territory's time: the clock on the wall, or, in fed history, the times that records tell."""
+
 
 class Mode(StrEnum):
     """Whether it is meant.
@@ -182,10 +185,9 @@ class Telling(Message):
         str | None,
         about("Responsible unit when the source fixes it (mapping, own desk).", Privacy.OPERATIONAL),
     ] = None
-    clock: Annotated[
-        str,
-        about("Clock of the territory: wall, or records for fed history.", Privacy.OPERATIONAL),
-    ] = "wall"
+    clock: Annotated[str, about("Clock of the territory: wall, or records for fed history.", Privacy.OPERATIONAL)] = (
+        WALL
+    )
     via: Annotated[tuple[str, ...], about("Hubs it came through.", Privacy.OPERATIONAL)] = ()
     unknown: Annotated[
         dict[str, Any],

@@ -15,7 +15,7 @@ from schemas.command import Command, ReferenceActivated, Tick
 from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.notice import NoticeChanged
-from schemas.report import Mode, ReportNormalised
+from schemas.report import RECORDS, WALL, Mode, ReportNormalised
 from schemas.summary import IncidentSummary
 from schemas.topics import FACTS, INCIDENTS_NOW, LOG, NOTICES_NOW
 from schemas.unit import Observation
@@ -29,7 +29,6 @@ from streams.incident_summary import milliseconds
 from streams.incident_turn import Turn, moment, written
 
 NAME: Final = "incidents"
-WALL, RECORDS = "wall", "records"
 UNITS: Final = "units"
 
 Headers = dict[str, str]

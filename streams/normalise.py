@@ -18,7 +18,7 @@ from schemas.envelope import attributes
 from schemas.errors import Code, Rejected
 from schemas.finding import Finding, FindingCode
 from schemas.notice import Notice, NoticeChanged, SnapshotTaken
-from schemas.report import Mode, Report, ReportNormalised, Revision
+from schemas.report import RECORDS, Mode, Report, ReportNormalised, Revision
 from schemas.topics import LOG
 from schemas.unit import Observation
 from schemas.wire import derived_id, parse, type_name
@@ -158,7 +158,7 @@ def plausible(report: Report, rule: SourceRule) -> tuple[datetime, tuple[Finding
         return report.received_at, ()
     if at.tzinfo is None:
         return report.received_at, (_time_finding("a time without zone"),)
-    if told.clock == "records":
+    if told.clock == RECORDS:
         return at, ()
     early = report.received_at - timedelta(seconds=rule.past_seconds)
     late = report.received_at + timedelta(seconds=rule.future_seconds)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from connectors.kits.local_time import ISO, ZoneName
 from schemas.errors import Code, Misconfigured
 from schemas.place import Obtained, Place
-from schemas.report import Telling
+from schemas.report import RECORDS, Telling
 
 SHIPPED: Final = Path(__file__).parent / "mappings"
 ENCODINGS: Final = ("utf-8", "ascii", "iso-8859-1", "iso-8859-2", "cp1250", "cp1252")
@@ -158,9 +158,9 @@ class Mapping(_Part):
                 raise ValueError(f"{at}: {', '.join(odd)}; allowed: {', '.join(sorted(allowed))}")
         if self.unit is None and any(UNIT in part.regex.groupindex for part in self.parts):
             raise ValueError("parts: a unit is added to the mapping's own, which is missing")
-        if self.clock == "records" and self.time is None:
+        if self.clock == RECORDS and self.time is None:
             raise ValueError("clock records: needs the time of each row")
-        if self.clock == "records" and self.unit is None:
+        if self.clock == RECORDS and self.unit is None:
             raise ValueError("clock records: needs a unit of its own, or fed history would come among real reports")
         return self
 

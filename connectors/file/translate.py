@@ -16,7 +16,7 @@ from connectors.kits.local_time import parsed, to_utc, zone
 from schemas.errors import Code, Rejected
 from schemas.finding import Finding, FindingCode
 from schemas.place import Place, Position
-from schemas.report import Reference, Telling
+from schemas.report import RECORDS, Reference, Telling
 
 TEXT_LIMIT: Final = 65_536
 """Characters; the limit of `Telling.description`."""
@@ -123,7 +123,7 @@ def _time(row: Cells, mapping: Mapping, findings: list[Finding]) -> datetime | N
     at = f"/{mapping.time.column}"
     local = parsed(row.get(mapping.time.column, ""), mapping.time.format)
     if local is None or not _within(local, mapping.time):
-        if mapping.clock == "records":
+        if mapping.clock == RECORDS:
             raise Rejected(Code.FIELD_INVALID, "no time that this mapping accepts", at)
         findings.append(Finding(code=FindingCode.FIELD_UNREADABLE, at=at, detail="no time that this mapping accepts"))
         return None

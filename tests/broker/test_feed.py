@@ -107,6 +107,17 @@ async def test_every_row_arrives_once_and_again_changes_nothing(settings: Settin
     assert await reports(settings) == found
 
 
+async def test_the_log_can_have_the_order_of_the_file(settings: Settings, order: Order) -> None:
+    """Time passes by these rows: they lie in one partition, each behind the row before it."""
+    await feed(settings, order)
+    read = [one async for one in clients.read_all(settings, [POLICE])]
+    assert len({one.partition for one in read}) == 1
+    found = [payload(one.headers, one.value) for one in read]
+    rows = [one.document.row for one in found if isinstance(one, Report)]
+    assert len(rows) == ROWS - 1
+    assert rows == sorted(rows)
+
+
 async def test_a_feed_that_was_stopped_goes_on(settings: Settings, order: Order) -> None:
     """Cancelled in the middle, and once more: at the end every row is there, none twice as a report."""
     for rows in (300, 700):

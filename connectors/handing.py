@@ -1,0 +1,42 @@
+"""Hands the records of one journal row to a producer, and waits until the broker has them."""
+
+import asyncio
+from contextlib import nullcontext
+from typing import Final
+
+from connectors.journal import Journal
+from connectors.kits.kafka import Producer
+from connectors.prepared import Prepared
+
+_NO_TURN: Final = nullcontext()
+
+
+class Handing:
+    """Sends prepared rows. `prefix` stands before every topic.
+
+    Rows of fed history take turns in the order in which their tasks began, from their keys to the producer's buffer:
+    a buffer that was full wakes those that wait for it in any order.
+    """
+
+    def __init__(self, journal: Journal, prefix: str) -> None:
+        self._journal, self._prefix = journal, prefix
+        self._turn = asyncio.Lock()
+
+    async def send(self, producer: Producer, prepared: Prepared) -> None:
+        """Return when every record is acknowledged. KafkaError as the producer's; Unavailable from the journal."""
+        async with self._turn if prepared.in_order else _NO_TURN:
+            await self._keep(prepared)
+            waiting = [
+                await producer.send(self._prefix + one.topic, one.value, one.key, headers=list(one.headers))
+                for one in prepared.records
+            ]
+        for acknowledged in waiting:
+            await acknowledged
+
+    async def _keep(self, prepared: Prepared) -> None:
+        """Make fresh thread keys durable: what they seal must not leave before."""
+        fresh = [key for key in prepared.keys if not key.durable]
+        if fresh:
+            await self._journal.note(*(key.stored() for key in fresh))
+            for key in fresh:
+                key.durable = True
