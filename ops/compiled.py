@@ -21,6 +21,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 MODULES: Final = (
     "correlate",
     "deadlines",
+    "feature_bits",
     "first_look",
     "incident_commands",
     "incident_content",

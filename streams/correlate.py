@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 
 from schemas.summary import Evidence, Explanation
 from streams import likeness
+from streams.feature_bits import Kinds, Likeness
 from streams.first_look import METRES_PER_DEGREE
 from streams.incident_state import Incident, Sighting
 from streams.lifecycle import OVER
-from streams.match_weights import Likeness, Weights
+from streams.match_weights import Weights
 
 MOST_BITS: Final = 60.0
 """More is as sure."""
@@ -90,32 +91,37 @@ class _Look:
         self.search_m, self.beyond_m = shape.search_m, shape.never_beyond_m
         self.text_most, self.lacking = weights.text.most, weights.suggest_bits - self.prior
         self.words_most = self.text_most + weights.street.most
+        self.kinds = weights.kinds(report.category)
+        self.street, self.text = likeness.words(report.street), likeness.words(report.text)
 
     def score(self, incident: Incident) -> Match | None:
         """The match with one incident; None below the threshold of suggestion, or too far away to be one."""
         sure = self.sure(incident)
         if sure is None:
             return None
-        weights, report = self.weights, self.report
-        street = most_alike(weights.street, report.street, [one.street for one in incident.sightings])
+        weights = self.weights
+        street = most_alike(weights.street, self.street, [one.street for one in incident.sightings])
         if sure.bits + street + self.text_most < self.lacking:
             return None
-        text = most_alike(weights.text, report.text, [one.text for one in incident.sightings])
+        text = most_alike(weights.text, self.text, [one.text for one in incident.sightings])
         bits = sure.bits + street + text
         if bits < self.lacking:
             return None
-        apart = report.system == sure.seen.system and sure.kind < weights.one_source_bits
+        apart = self.report.system == sure.seen.system and sure.kind < weights.one_source_bits
         return Match(incident, self.prior + bits, text + sure.ids, apart, self._parts(incident, sure, text, street))
 
     def sure(self, incident: Incident) -> "_Sure | None":
         """All but the words; None where not even the best of them would make a suggestion of it."""
         weights, report = self.weights, self.report
         common = self.shared.intersection(incident.shared) if self.shared else _NOTHING
-        nearest = self._nearest(incident, self.beyond_m if common else self.search_m)
+        category = incident.summary.category
+        kinds = self.kinds[category]
+        moving = report.category in weights.moving or category in weights.moving
+        nearest = self._nearest(incident, kinds, self.beyond_m if common else self.search_m, moving=moving)
         if nearest is None:
             return None
         seen, place, time, squared = nearest
-        kind = weights.category_bits(report.category, incident.summary.category)
+        kind = kinds.bits
         source = weights.source_bits(report.system, seen.system)
         ids = _shared_bits(weights, common) if common else 0.0
         way = weights.direction_bits(report.direction, seen.direction) if report.direction else 0.0
@@ -131,7 +137,7 @@ class _Look:
         if burst := self.prior - shape.prior_bits:
             parts.append(("burst", f"{self.crowd} open incidents around", burst))
         if sure.squared is not None:
-            around = math.sqrt(_variance(self.weights, report, seen, incident.summary.category))
+            around = math.sqrt(_variance(self.kinds[incident.summary.category], report, seen))
             parts.append(("distance", f"{math.sqrt(sure.squared):.0f} m (±{around:.0f} m)", sure.place))
         parts += [
             ("time-gap", f"{abs(report.at_ms - seen.at_ms) / 60_000:.1f} min", sure.time),
@@ -147,7 +153,7 @@ class _Look:
         parts += [(name, "likeness of the words", bits) for name, bits in (("text", text), ("street", street)) if bits]
         return tuple(parts)
 
-    def _nearest(self, incident: Incident, reach_m: float) -> "_Nearest | None":
+    def _nearest(self, incident: Incident, kinds: Kinds, reach_m: float, *, moving: bool) -> "_Nearest | None":
         """The incident's sighting that fits best by place and time.
 
         None when any sighting is out of reach: so an incident does not drift along neighbours of neighbours.
@@ -155,17 +161,16 @@ class _Look:
         found: _Nearest | None = None
         weights, report, window_ms = self.weights, self.report, incident.window_ms
         lat, lon, curve = report.lat, report.lon, weights.curve(window_ms)
-        category = incident.summary.category
-        moving = report.category in weights.moving or category in weights.moving
         for seen in incident.sightings:
             squared, place, gap = None, 0.0, abs(report.at_ms - seen.at_ms)
             if lat is not None and lon is not None and seen.lat is not None and seen.lon is not None:
                 north, east = (lat - seen.lat) * METRES_PER_DEGREE, (lon - seen.lon) * self.east_m
                 squared = north * north + east * east
                 vague = report.sigma_m + seen.sigma_m + (weights.driven_m(gap) if moving else 0.0)
-                if squared > (reach_m + vague) ** 2:
+                farthest = reach_m + vague
+                if squared > farthest * farthest:
                     return None
-                place = weights.fall.of(squared, _variance(weights, report, seen, category))
+                place = weights.fall.of(squared, _variance(kinds, report, seen))
                 if moving and squared <= vague * vague:
                     place = max(place, weights.shape.moving.least_bits)
             if gap > window_ms:
@@ -227,13 +232,13 @@ def explanation(weights: Weights, match: Match) -> Explanation:
 
 def sigma_m(weights: Weights, report: Sighting, seen: Sighting) -> float:
     """Standard deviation along one axis: half the kinds' radius, and both uncertainties (radius of two in three)."""
-    return math.sqrt(_variance(weights, report, seen, seen.category))
+    return math.sqrt(_variance(weights.kinds(report.category)[seen.category], report, seen))
 
 
-def _variance(weights: Weights, report: Sighting, seen: Sighting, category: str) -> float:
-    """`category` is that of the incident, which a person or a later report may have corrected."""
-    spread, one, other = weights.spread_m(report.category, category), report.sigma_m, seen.sigma_m
-    return spread * spread / 4 + (one * one + other * other) / 2.25
+def _variance(kinds: Kinds, report: Sighting, seen: Sighting) -> float:
+    """`kinds` with that of the incident, which a person or a later report may have corrected."""
+    one, other = report.sigma_m, seen.sigma_m
+    return kinds.variance + (one * one + other * other) / 2.25
 
 
 def _even(one: str, other: str) -> str:
@@ -247,9 +252,13 @@ def _shared_bits(weights: Weights, common: Iterable[str]) -> float:
     return bits[0] + min(len(bits) - 1, 3)
 
 
-def most_alike(table: Likeness, one: str, others: Sequence[str]) -> float:
+def most_alike(table: Likeness, one: likeness.Words, others: Sequence[str]) -> float:
     """Bits of the likeness with that of the others which is most alike; one that says nothing counts nothing."""
-    if not one:
+    if not one.stems:
         return 0.0
-    found = [likeness.percent(one, other) for other in others]
-    return max([0.0 if percent is None else table.bits(percent) for percent in found])
+    most = -math.inf
+    for other in others:
+        percent = likeness.percent(one, likeness.words(other))
+        bits = 0.0 if percent is None else table.bits(percent)
+        most = max(most, bits)
+    return most

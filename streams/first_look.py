@@ -89,22 +89,22 @@ def worth_a_look(weights: Weights, report: Sighting, candidates: Iterable[Candid
     east_m = METRES_PER_DEGREE * math.cos(math.radians(lat))
     around, crowd = weights.shape.search_m**2 if weights.shape.burst_bits else -1.0, 0
     found: list[str] = []
-    for incident_id, its_lat, its_lon, kind, seen_ms in candidates:
-        reach, by_slot, longest_ms = reaches[kind]
-        north = (lat - its_lat) * METRES_PER_DEGREE
+    for one in candidates:  # by numbers, not names: of most nothing is read but place and kind
+        reach, by_slot, longest_ms = reaches[one[3]]
+        north = (lat - one[1]) * METRES_PER_DEGREE
         squared = north * north
         if squared > reach and squared > around:
             continue  # most of them: it is too far north or south
-        east = (lon - its_lon) * east_m
+        east = (lon - one[2]) * east_m
         squared += east * east
         if squared > reach and squared > around:
             continue
-        gap = at_ms - seen_ms
+        gap = at_ms - one[4]
         if gap > longest_ms:
             continue
         crowd += squared <= around
         if squared <= (by_slot[gap // SLOT_MS] if gap > 0 else reach):
-            found.append(incident_id)
+            found.append(one[0])
     return Around(found, crowd)
 
 

@@ -6,6 +6,7 @@ minutes; not with every report.
 """
 
 import math
+import sys
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -99,7 +100,8 @@ def _listed(weights: Weights, incident: Incident) -> Candidate | None:
         if one is not at and one.lat is not None and one.lon is not None:
             vague = max(vague, vagueness(one.sigma_m))
             extent = min(math.ceil(metres_between(at.lat, at.lon, one.lat, one.lon) / EXTENT_M), MOST_EXTENTS)
-    return Candidate(summary.incident_id, at.lat, at.lon, f"{summary.category}/{vague}+{extent}", last_ms)
+    kind = sys.intern(f"{summary.category}/{vague}+{extent}")  # many stand beside each other under few kinds
+    return Candidate(summary.incident_id, at.lat, at.lon, kind, last_ms)
 
 
 def _cells(turn: Turn, mode: Mode) -> str:

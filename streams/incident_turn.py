@@ -50,7 +50,16 @@ class Cause:
 class Turn:
     """The state as this step sees it, with its own changes on top. Lives for one step and one territory."""
 
-    def __init__(self, state: State, unit: str, territory: Territory, reference: IncidentsReference) -> None:
+    def __init__(
+        self,
+        state: State,
+        unit: str,
+        territory: Territory,
+        reference: IncidentsReference,
+        now_ms: int,
+        append_ms: int,
+    ) -> None:
+        """`territory` as it was before; `now_ms` and `append_ms` as they are now."""
         self._state = state
         self._puts: dict[str, object] = {}
         self._deletes: dict[str, None] = {}
@@ -60,10 +69,10 @@ class Turn:
         self.unit = unit
         self.reference = reference
         self.clock = territory.clock
-        self.now_ms, self.append_ms = territory.now_ms, territory.append_ms
+        self.now_ms, self.append_ms = now_ms, append_ms
         self.queues = {one.duration_ms: one for one in territory.queues}
         self.forget_first, self.forget_end = territory.forget_first, territory.forget_end
-        self.now = moment(territory.now_ms)
+        self.now = moment(now_ms)
         self._time = written(self.now)
         self._time_text = self._time.encode()
         self._source = f"/sztab/incidents/{unit}".encode()

@@ -7,7 +7,6 @@ same bytes, after a crash and in a replay. The parts: `incident_reports`, `incid
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -106,7 +105,7 @@ def _turn(
     now_ms = append_ms
     if territory.clock == RECORDS:
         now_ms = max(territory.now_ms, milliseconds(told)) if told is not None else territory.now_ms
-    turn = Turn(state, unit, replace(territory, now_ms=now_ms, append_ms=append_ms), reference)
+    turn = Turn(state, unit, territory, reference, now_ms, append_ms)
     units = state.get(UNITS) or ()
     if territory.clock == WALL and unit not in units:
         turn.put(UNITS, (*units, unit))

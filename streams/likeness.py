@@ -19,6 +19,8 @@ LIKE: Final = 80.0
 """Percent from which two stems are one, misspelt."""
 FUZZY: Final = 4
 """Shorter stems are not looked at for misspellings: too many are alike."""
+END: Final = 2
+"""Letters at the beginning and the end of a word of which a slip of the pen spares one or the other."""
 REMEMBERED: Final = 16_384
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|\d+")
 _PLAIN: Final = str.maketrans({"ł": "l", "Ł": "l", "ß": "ss", "ø": "o", "đ": "d"})
@@ -30,8 +32,8 @@ class Words(NamedTuple):
     total: float
     stems: tuple[str, ...]
     weights: dict[str, float]
-    long: tuple[str, ...]
-    """Those that may be misspelt."""
+    ends: dict[str, tuple[str, ...]]
+    """Those that may be misspelt, by letters of which a slip leaves some."""
 
 
 @lru_cache(maxsize=REMEMBERED)
@@ -41,28 +43,51 @@ def words(text: str) -> Words:
     bare = "".join(one for one in even if not unicodedata.combining(one))
     weights = {word if word.isdecimal() else word[:STEM]: _weight(word) for word in _WORD.findall(bare)}
     stems = tuple(sorted(weights))
-    long = tuple(stem for stem in stems if len(stem) >= FUZZY and not stem.isdecimal())
-    return Words(sum(weights.values()), stems, weights, long)
+    ends: dict[str, tuple[str, ...]] = {}
+    for stem in stems:
+        if len(stem) >= FUZZY and not stem.isdecimal():
+            for end in _ends(stem):
+                ends[end] = (*ends.get(end, ()), stem)
+    return Words(sum(weights.values()), stems, weights, ends)
 
 
-def percent(one: str, other: str) -> float | None:
+def percent(one: Words, other: Words) -> float | None:
     """0 (no word in common) to 100 (all words of the shorter one); None where one of them has no words."""
-    few, many = words(one), words(other)
-    if not few.stems or not many.stems:
+    if not one.stems or not other.stems:
         return None
-    if many < few:
-        few, many = many, few
+    fewer = other.total < one.total or (other.total == one.total and other.stems < one.stems)
+    few, many = (other, one) if fewer else (one, other)
     total, theirs = few.total, many.weights
     common = 0.0
     for stem, weight in few.weights.items():
         if stem in theirs:
             common += weight
     if common < total:
-        others = [stem for stem in many.long if stem not in few.weights]
-        for stem in few.long if others else ():
-            if stem not in theirs:
-                common += few.weights[stem] * max([_misspelt(stem, other) for other in others]) / 100
+        ends = [end for end in few.ends if end in many.ends]
+        if ends:
+            common += _misspellings(few, many, ends)
     return min(100.0, 100.0 * common / total)
+
+
+def _ends(stem: str) -> list[str]:
+    """The letters of which one slip leaves some: the first two and the last two. A long word was cut, and a letter left
+    out or put in has moved its last ones, so of those three letters anywhere before.
+    """
+    found = [f"{stem[:END]}-", f"-{stem[-END:]}"]
+    if len(stem) == STEM:
+        found += [stem[at : at + 3] for at in range(3)]
+    return found
+
+
+def _misspellings(few: Words, many: Words, ends: list[str]) -> float:
+    """What those words weigh that are in both, but misspelt in one."""
+    best: dict[str, float] = {}
+    for end in ends:
+        meant = [stem for stem in many.ends[end] if stem not in few.weights]
+        for stem in few.ends[end] if meant else ():
+            if stem not in many.weights:
+                best[stem] = max([best.get(stem, 0.0)] + [_misspelt(stem, other) for other in meant])
+    return sum([few.weights[stem] * like / 100 for stem, like in sorted(best.items())])
 
 
 @lru_cache(maxsize=REMEMBERED)

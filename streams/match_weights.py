@@ -1,74 +1,19 @@
 """The weights of correlation: a YAML file that a person can read, checked as a whole, with the digest that names it."""
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from streams.categories import Catalogue
+from streams.feature_bits import REMEMBERED_KINDS, Curve, Fall, KindsOf, Likeness
 from streams.loading import checked, digest, read_yaml, refused
 from streams.weight_shapes import AgreementShape, CategoryWeights, LikenessShape, SourceShape, WeightsShape
 
 BUILT_IN: Final = "built_in.yaml"
 REMEMBERED_PAIRS: Final = 16_384
-
-
-class Curve(NamedTuple):
-    """Bits by time for incidents of one window: their ratio of likelihoods is two exponentials of the gap in ms."""
-
-    early: float
-    early_rate: float
-    late: float
-    late_rate: float
-    least: float
-    scale: float
-
-    def bits(self, gap_ms: int) -> float:
-        """Bits for so long a gap."""
-        ratio = self.early * math.exp(self.early_rate * gap_ms) + self.late * math.exp(self.late_rate * gap_ms)
-        return self.scale * max(math.log2(ratio), self.least) if ratio > 0 else self.scale * self.least
-
-
-class Fall(NamedTuple):
-    """Bits by distance: a Gaussian around the incident, and a wider one of those callers that are far off.
-
-    In square metres; both weights hold the area in which an incident is looked for.
-    """
-
-    near: float
-    far: float
-    tail: float
-    least: float
-    scale: float
-
-    def bits(self, squared: float, near: float, far: float) -> float:
-        """Bits for the square of a distance, where these are the variances of the two."""
-        half = -squared / 2
-        ratio = self.near / near * math.exp(half / near) + self.far / far * math.exp(half / far)
-        return self.scale * max(math.log2(ratio), self.least) if ratio > 0 else self.scale * self.least
-
-    def of(self, squared: float, variance: float) -> float:
-        """Bits where reports of one incident differ by this variance along each axis."""
-        return self.bits(squared, variance, max(4 * variance, self.tail))
-
-
-class Likeness(NamedTuple):
-    """A table of likeness, ready for use."""
-
-    percents: tuple[float, ...]
-    values: tuple[float, ...]
-    most: float
-
-    def bits(self, percent: float) -> float:
-        """Bits for so much likeness: on the straight line between the two points around it."""
-        upper = bisect_left(self.percents, percent)
-        if upper == 0:
-            return self.values[0]
-        x0, x1, y0, y1 = *self.percents[upper - 1 : upper + 1], *self.values[upper - 1 : upper + 1]
-        return y0 + (y1 - y0) * (percent - x0) / (x1 - x0)
 
 
 @dataclass(frozen=True)
@@ -98,6 +43,7 @@ class Weights:
     looks: dict[tuple[Any, ...], Any] = field(default_factory=dict, repr=False, compare=False)
     """What `streams.first_look` remembers: it follows from the weights and the catalogue alone."""
     _curves: dict[int, Curve] = field(default_factory=dict, repr=False, compare=False)
+    _kinds: dict[str, KindsOf] = field(default_factory=dict, repr=False, compare=False)
 
     def auto_bits(self, one: str, other: str) -> float:
         """From here on the machine links reports of these kinds."""
@@ -132,6 +78,15 @@ class Weights:
                 self.shape.least_bits,
                 shape.scale,
             )
+        return found
+
+    def kinds(self, code: str) -> KindsOf:
+        """What this kind counts with each other one."""
+        found = self._kinds.get(code)
+        if found is None:
+            if len(self._kinds) >= REMEMBERED_KINDS:
+                self._kinds.clear()
+            found = self._kinds[code] = KindsOf(self.category_bits, self.spread_m, code)
         return found
 
     def driven_m(self, gap_ms: int) -> float:

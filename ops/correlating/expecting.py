@@ -15,7 +15,7 @@ from typing import Any, Final
 import yaml
 
 from ops.correlating.learning import Example, learn
-from streams import correlate, match_weights
+from streams import correlate, likeness, match_weights
 from streams.categories import Catalogue
 from streams.match_weights import Weights
 
@@ -74,6 +74,6 @@ def bits(one: Example, weights: Weights) -> float:
         + weights.source_bits(later.system, before.system)
         + weights.direction_bits(later.direction, before.direction)
         + weights.road_bits(later.road, before.road)
-        + correlate.most_alike(weights.street, later.street, [before.street])
-        + correlate.most_alike(weights.text, later.text, [before.text])
+        + correlate.most_alike(weights.street, likeness.words(later.street), [before.street])
+        + correlate.most_alike(weights.text, likeness.words(later.text), [before.text])
     )

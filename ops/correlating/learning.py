@@ -20,9 +20,10 @@ from ops.correlating.records import Heard
 from ops.correlating.truth import Reach, Truth, earlier
 from streams import correlate, likeness, match_weights
 from streams.categories import Catalogue
+from streams.feature_bits import Likeness
 from streams.incident_state import Sighting
 from streams.incident_summary import gist, sighting
-from streams.match_weights import Likeness, Weights
+from streams.match_weights import Weights
 
 KNOTS: Final = (0.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
 """Percent of likeness between which the bits run straight."""
@@ -213,7 +214,7 @@ def _agreement(one: str, other: str) -> tuple[float, float]:
 
 def _ramps(one: str, other: str) -> list[float]:
     """Whether both tell it, and how much of the way between two knots the likeness has come, for each two."""
-    percent = likeness.percent(one, other)
+    percent = likeness.percent(likeness.words(one), likeness.words(other))
     if percent is None:
         return [0.0] * len(KNOTS)
     ways = (max(0.0, min(1.0, (percent - a) / (b - a))) for a, b in pairwise(KNOTS))

@@ -4,9 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.likeness import percent
+from streams import likeness
 
 TEXTS = st.text(alphabet="aąbcćdeęłóśźż 0123456789/,", max_size=40)
+
+
+def percent(one: str, other: str) -> float | None:
+    """How alike two texts are."""
+    return likeness.percent(likeness.words(one), likeness.words(other))
 
 
 @pytest.mark.parametrize(
@@ -19,6 +24,9 @@ TEXTS = st.text(alphabet="aąbcćdeęłóśźż 0123456789/,", max_size=40)
         ("złota 3", "złota 30", 1, 40),
         ("wrocławska 3", "wrocalwska 3", 90, 100),
         ("biały van pk 12345", "pk12345 jedzie pod prąd", 50, 90),
+        ("ogrodawa 3", "ogrodowa 3", 90, 100),
+        ("fabryczna", "abryczna", 80, 95),
+        ("lipowa", "lipiwa", 80, 95),
         ("dym z okna", "głośna muzyka", 0, 0),
     ],
 )
@@ -49,3 +57,20 @@ def test_order_of_words(text, order):
     words = (text.split() + ["x"] * 6)[:6]
     told = percent(" ".join(words), " ".join(words[at] for at in order))
     assert told in {None, 100.0}
+
+
+@given(st.text(alphabet="abcdefghijklmnoprstuwz", min_size=5, max_size=9), st.data())
+def test_one_slip_of_the_pen(word, data):
+    """A letter left out, put in, taken for another, or two changed about: wherever it is, most of the word counts."""
+    at = data.draw(st.integers(0, len(word) - 2))
+    slip = data.draw(st.sampled_from("-+!x"))
+    letter = data.draw(st.sampled_from("abcdefghijklmnoprstuwz"))
+    wrong = {
+        "-": word[:at] + word[at + 1 :],
+        "+": word[:at] + letter + word[at:],
+        "!": word[:at] + letter + word[at + 1 :],
+        "x": word[:at] + word[at + 1] + word[at] + word[at + 2 :],
+    }[slip]
+    told = percent(word, wrong)
+    assert told is not None
+    assert told >= 80
