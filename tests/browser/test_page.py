@@ -86,7 +86,7 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "sentence"),
+    ("language", "sentence", "below"),
     [
         (
             "pl",
@@ -94,6 +94,7 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
                 "180 m od siebie, 3 min odstępu, Kolizja drogowa, inny adres, podobny opis,"
                 " ten sam kierunek jazdy, dwa źródła, pasuje też do innych: 1"
             ),
+            ("ten sam kierunek jazdy (+0.7)", "inne też pasują: 1 (-1)"),
         ),
         (
             "en",
@@ -101,18 +102,19 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
                 "180 m apart, 3 min between them, Traffic collision, another address, told alike,"
                 " the same direction of travel, two sources, others fit too: 1"
             ),
+            ("the same direction of travel (+0.7)", "others fit too: 1 (-1)"),
         ),
     ],
 )
-async def test_why_in_one_sentence(post: Post, language: str, sentence: str) -> None:
-    """What a person in a hurry reads; the bits stand below it."""
+async def test_why_in_one_sentence(post: Post, language: str, sentence: str, below: tuple[str, ...]) -> None:
+    """What a person in a hurry reads; the bits stand below it, in the same language."""
     told = (
         ("prior", "before looking", -6.2),
         ("distance", "180 m (±60 m)", 6.1),
         ("time-gap", "3.2 min", 1.9),
         ("category-pair", "traffic.collision / traffic.collision", 0.4),
         ("source-pair", "cpr / psp", 1.0),
-        ("direction", "n / n", 0.7),
+        ("direction", "same", 0.7),
         ("text", "likeness of the words", 2.5),
         ("street", "likeness of the words", -0.2),
         ("rivals", "1 more fit", -1.0),
@@ -125,6 +127,8 @@ async def test_why_in_one_sentence(post: Post, language: str, sentence: str) -> 
         await post.page.click("#language")
     await post.page.click('tr[data-id="i-1"]')
     await expect(post.page.locator("#suggestions summary")).to_contain_text(sentence)
+    for line in below:
+        await expect(post.page.locator("#suggestions .why li").get_by_text(line, exact=True)).to_have_count(1)
 
 
 async def test_a_link_is_undone_with_a_reason(post: Post) -> None:

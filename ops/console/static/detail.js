@@ -3,9 +3,14 @@ import { marks } from "./marks.js";
 import { $, el, put, stamp } from "./show.js";
 import { board, kindName, placeLine, post, t, ui, whyNot } from "./state.js";
 
+// The value of these is written in English: of the first the number tells it in any language, of the second a sentence.
+const COUNTED = new Set(["rivals", "burst"]), EVEN = new Set(["direction", "road"]);
+
 function evidence(e) {
   const c = t(), name = c.feature[e.feature] || e.feature, bits = ` (${e.bits > 0 ? "+" : ""}${e.bits})`;
   if (e.feature === "category-pair") return `${name}: ${e.value.split(" / ").map(kindName).join(" / ")}${bits}`;
+  if (COUNTED.has(e.feature)) return `${name}: ${parseInt(e.value, 10)}${bits}`;
+  if (EVEN.has(e.feature)) return c.say[e.feature](e.value) + bits;
   return c.wordless.has(e.feature) ? name + bits : `${name}: ${e.value}${bits}`;
 }
 
