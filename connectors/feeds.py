@@ -13,7 +13,7 @@ from schemas.envelope import Headers
 from schemas.errors import Code, Misconfigured
 from schemas.feed import FeedState, FeedStatus
 from schemas.notice import SnapshotTaken
-from schemas.report import Revision, Telling
+from schemas.report import WALL, Revision, Telling
 from schemas.wire import derived_id, record
 
 log = structlog.get_logger()
@@ -93,7 +93,7 @@ class Feed:
             said = told.payload
             if isinstance(said, Telling) and said.registered_at and said.revision is Revision.NEW:
                 self.skew_seconds = None
-                if said.clock == "wall":
+                if said.clock == WALL:
                     self.skew_seconds = round((said.registered_at - stored.received_at).total_seconds(), 3)
 
     def status(self, node: str) -> tuple[bytes, Headers]:

@@ -1,35 +1,39 @@
 """Hands the records of one journal row to a producer, and waits until the broker has them."""
 
 import asyncio
-from contextlib import nullcontext
-from typing import Final
 
 from connectors.journal import Journal
 from connectors.kits.kafka import Producer
 from connectors.prepared import Prepared
 
-_NO_TURN: Final = nullcontext()
-
 
 class Handing:
     """Sends prepared rows. `prefix` stands before every topic.
 
-    Rows of fed history take turns in the order in which their tasks began, from their keys to the producer's buffer:
-    a buffer that was full wakes those that wait for it in any order.
+    Rows of fed history reach the producer's buffer in the order in which their sending began: a buffer that was full
+    wakes those that wait for it in any order.
     """
 
     def __init__(self, journal: Journal, prefix: str) -> None:
         self._journal, self._prefix = journal, prefix
-        self._turn = asyncio.Lock()
+        self._last = asyncio.Event()
+        self._last.set()
 
     async def send(self, producer: Producer, prepared: Prepared) -> None:
         """Return when every record is acknowledged. KafkaError as the producer's; Unavailable from the journal."""
-        async with self._turn if prepared.in_order else _NO_TURN:
+        before, handed = self._last, asyncio.Event()
+        if prepared.in_order:
+            self._last = handed
+        try:
             await self._keep(prepared)
+            if prepared.in_order:
+                await before.wait()
             waiting = [
                 await producer.send(self._prefix + one.topic, one.value, one.key, headers=list(one.headers))
                 for one in prepared.records
             ]
+        finally:
+            handed.set()  # also of a row that failed: it goes again with its successors, from another producer
         for acknowledged in waiting:
             await acknowledged
 

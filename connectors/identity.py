@@ -66,6 +66,7 @@ class Identity:
             threads[thread] = None
             reports.append((made, type(told.payload).__name__.replace("Telling", "Report")))
             records.append(outgoing)
+        fed = any(_fed(told.payload) for told in translation.events)
         fresh = tuple(key for key in keys.values() if not key.published)
         mark = Mark(stored.row, RowState.PUBLISHED, tuple(reports), next(iter(threads), None))
         numbers = tuple(finding for told in translation.events for finding in _pesel_findings(told))
@@ -75,11 +76,11 @@ class Identity:
             source=origin.settings.name,
             document_id=stored.document_id,
             records=(*(self._key_record(about, key) for key in fresh), *records),
-            threads=tuple(threads),
+            threads=() if fed else tuple(threads),
             mark=mark,
             keys=fresh,
             findings=translation.findings + numbers,
-            in_order=any(_fed(told.payload) for told in translation.events),
+            in_order=fed,
         )
 
     def quarantined(

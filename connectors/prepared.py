@@ -35,7 +35,7 @@ class Prepared:
     keys: tuple[ThreadKey, ...] = ()
     findings: tuple[Finding, ...] = ()
     in_order: bool = False
-    """Of fed history: it must reach the broker in row order among all such rows, not in its threads' order alone."""
+    """Of fed history: all such rows go in row order, so that none waits for the answer to another of its thread."""
 
     @property
     def size(self) -> int:

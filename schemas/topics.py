@@ -84,7 +84,7 @@ _FIGURES = Retention(30 * DAY_MS, DAY_MS, YEAR_MS, "no personal data; usefulness
 
 
 def _flow(name: str, payloads: tuple[type[Message], ...], writers: tuple[str, ...] = ("intake",)) -> Topic:
-    key = "thread; of fed history the far system, whose rows keep their order" if "feed" in writers else "thread"
+    key = "thread; of fed history the far system, whose rows keep their order" if Report in payloads else "thread"
     return Topic(
         name,
         key,

@@ -5,6 +5,7 @@ their beginnings, as Polish declines them (`Górnośląska`, `na Górnośląskie
 """
 
 import re
+import sys
 import unicodedata
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -21,7 +22,12 @@ FUZZY: Final = 4
 """Shorter stems are not looked at for misspellings: too many are alike."""
 END: Final = 2
 """Letters at the beginning and the end of a word of which a slip of the pen spares one or the other."""
+INSIDE: Final = 3
+"""Letters within a long word, which was cut and whose last ones a slip has moved."""
 REMEMBERED: Final = 16_384
+"""Pairs of stems."""
+TEXTS: Final = 8_192
+"""Remembered with their words: two to three kilobytes for a text of sixty letters."""
 _WORD: Final = re.compile(r"[^\W\d_]{2,}|\d+")
 _PLAIN: Final = str.maketrans({"ł": "l", "Ł": "l", "ß": "ss", "ø": "o", "đ": "d"})
 
@@ -36,7 +42,7 @@ class Words(NamedTuple):
     """Those that may be misspelt, by letters of which a slip leaves some."""
 
 
-@lru_cache(maxsize=REMEMBERED)
+@lru_cache(maxsize=TEXTS)
 def words(text: str) -> Words:
     """The words of a text without accents. The result is shared: not to be changed."""
     even = unicodedata.normalize("NFKD", text.casefold().translate(_PLAIN))
@@ -46,8 +52,9 @@ def words(text: str) -> Words:
     ends: dict[str, tuple[str, ...]] = {}
     for stem in stems:
         if len(stem) >= FUZZY and not stem.isdecimal():
+            alone = (stem,)
             for end in _ends(stem):
-                ends[end] = (*ends.get(end, ()), stem)
+                ends[end] = (*ends[end], stem) if end in ends else alone
     return Words(sum(weights.values()), stems, weights, ends)
 
 
@@ -70,13 +77,11 @@ def percent(one: Words, other: Words) -> float | None:
 
 
 def _ends(stem: str) -> list[str]:
-    """The letters of which one slip leaves some: the first two and the last two. A long word was cut, and a letter left
-    out or put in has moved its last ones, so of those three letters anywhere before.
-    """
+    """The letters of which one slip of the pen leaves some, for each of both words. Two slips may leave none."""
     found = [f"{stem[:END]}-", f"-{stem[-END:]}"]
     if len(stem) == STEM:
-        found += [stem[at : at + 3] for at in range(3)]
-    return found
+        found += [stem[at : at + INSIDE] for at in range(STEM - INSIDE)]
+    return [sys.intern(end) for end in found]  # words have few of them, and a text is remembered with all of its own
 
 
 def _misspellings(few: Words, many: Words, ends: list[str]) -> float:
@@ -87,7 +92,10 @@ def _misspellings(few: Words, many: Words, ends: list[str]) -> float:
         for stem in few.ends[end] if meant else ():
             if stem not in many.weights:
                 best[stem] = max([best.get(stem, 0.0)] + [_misspelt(stem, other) for other in meant])
-    return sum([few.weights[stem] * like / 100 for stem, like in sorted(best.items())])
+    common = 0.0
+    for stem, like in sorted(best.items()):
+        common += few.weights[stem] * like / 100
+    return common
 
 
 @lru_cache(maxsize=REMEMBERED)

@@ -92,17 +92,21 @@ async def test_a_suggestion_is_explained_and_confirmed(post: Post) -> None:
             "pl",
             (
                 "180 m od siebie, 3 min odstępu, Kolizja drogowa, inny adres, podobny opis,"
-                " ten sam kierunek jazdy, dwa źródła, pasuje też do innych: 1"
+                " ten sam kierunek jazdy, dwa źródła, wspólny numer, pasuje też do innych: 1"
             ),
-            ("ten sam kierunek jazdy (+0.7)", "inne też pasują: 1 (-1)"),
+            ("ten sam kierunek jazdy (+0.7)", "wspólny numer: osoba lub pojazd, jed (+9)", "inne też pasują: 1 (-1)"),
         ),
         (
             "en",
             (
                 "180 m apart, 3 min between them, Traffic collision, another address, told alike,"
-                " the same direction of travel, two sources, others fit too: 1"
+                " the same direction of travel, two sources, a shared number, others fit too: 1"
             ),
-            ("the same direction of travel (+0.7)", "others fit too: 1 (-1)"),
+            (
+                "the same direction of travel (+0.7)",
+                "shared number: person or vehicle, jed (+9)",
+                "others fit too: 1 (-1)",
+            ),
         ),
     ],
 )
@@ -117,6 +121,7 @@ async def test_why_in_one_sentence(post: Post, language: str, sentence: str, bel
         ("direction", "same", 0.7),
         ("text", "likeness of the words", 2.5),
         ("street", "likeness of the words", -0.2),
+        ("shared-id", "token, jed", 9.0),
         ("rivals", "1 more fit", -1.0),
     )
     evidence = tuple(Evidence(feature=name, value=value, weight_bits=bits) for name, value, bits in told)

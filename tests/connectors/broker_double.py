@@ -59,6 +59,11 @@ class FakeBroker:
             if not future.done():
                 future.set_result(None)
 
+    @property
+    def waiting(self) -> list[Kept]:
+        """Records that were sent and not acknowledged."""
+        return [record for record, _ in self._waiting]
+
     def of(self, topic: str) -> list[Kept]:
         """Records of one topic, by its full name."""
         return [one for one in self.kept if one.topic == topic]

@@ -51,10 +51,17 @@ class _FullProducer(FakeProducer):
 
 
 def row(clock: str, document: Document) -> Translation:
-    """One matter a row; every third tells of a person, whose key must be on disk before it goes."""
+    """Every third row tells of a person, whose key must be on disk before it goes."""
     number = int(document.body)
     person = Person(surname="X") if number % 3 == 0 else None
     return Translation((Told(Telling(description=str(number), clock=clock), far_id=f"R{number}", caller=person),))
+
+
+def word(document: Document) -> Translation:
+    """Rows of fed history, two of each matter one behind the other."""
+    number = int(document.body)
+    told = Telling(description=str(number), clock=RECORDS)
+    return Translation((Told(told, far_id=f"R{number // 2}", far_revision=str(number)),))
 
 
 async def arrived(folder: Path, clock: str) -> tuple[list[str | None], set[bytes]]:
@@ -81,6 +88,18 @@ async def test_what_happens_now_waits_for_its_own_thread_alone(tmp_path: Path) -
     assert texts != [str(number) for number in range(ROWS)], "the buffer of this test did not reorder anything"
     assert sorted(texts, key=str) == sorted(map(str, range(ROWS)))
     assert len(keys) == ROWS
+
+
+async def test_a_second_word_of_a_matter_keeps_its_place(tmp_path: Path) -> None:
+    """It does not wait until the broker has answered to the first, for then the rows behind it would come before it."""
+    broker = FakeBroker(frozen=True)
+    async with node(tmp_path, broker, simple(word)) as one:
+        posts = asyncio.gather(*(one.post(str(number).encode()) for number in range(ROWS)))
+        await until(lambda: len(broker.waiting) >= ROWS)
+        broker.thaw()
+        await posts
+    told = [kept.message() for kept in broker.of(LANE)]
+    assert [one.told.description for one in told if isinstance(one, Report)] == [str(n) for n in range(ROWS)]
 
 
 @pytest.mark.parametrize("clock", [WALL, RECORDS])

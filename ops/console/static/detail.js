@@ -9,6 +9,7 @@ const COUNTED = new Set(["rivals", "burst"]), EVEN = new Set(["direction", "road
 function evidence(e) {
   const c = t(), name = c.feature[e.feature] || e.feature, bits = ` (${e.bits > 0 ? "+" : ""}${e.bits})`;
   if (e.feature === "category-pair") return `${name}: ${e.value.split(" / ").map(kindName).join(" / ")}${bits}`;
+  if (e.feature === "shared-id") return `${name}: ${e.value.split(", ").map((one) => c.shared[one] || one).join(", ")}${bits}`;
   if (COUNTED.has(e.feature)) return `${name}: ${parseInt(e.value, 10)}${bits}`;
   if (EVEN.has(e.feature)) return c.say[e.feature](e.value) + bits;
   return c.wordless.has(e.feature) ? name + bits : `${name}: ${e.value}${bits}`;

@@ -39,6 +39,7 @@ export const TEXTS = {
     unreadN: counted("pl", { one: "nieprzeczytane", few: "nieprzeczytane", many: "nieprzeczytanych" }), messagesN: counted("pl", { one: "wiadomość", few: "wiadomości", many: "wiadomości" }),
     rejectedN: counted("pl", { one: "niezrozumiana", few: "niezrozumiane", many: "niezrozumianych" }), wordless: WORDLESS,
     feature: { prior: "na początek", direction: "kierunek jazdy", road: "droga", distance: "odległość", "time-gap": "odstęp czasu", "category-pair": "rodzaje", "source-pair": "źródła", "shared-id": "wspólny numer", text: "podobieństwo opisu", street: "podobieństwo adresu", rivals: "inne też pasują", burst: "zdarzenia wokół" },
+    shared: { thread: "ten sam wątek", report: "to samo zgłoszenie", incident: "numer zdarzenia", token: "osoba lub pojazd", cpr_id: "numer CPR", swd_psp: "numer SWD PSP", alarm_account: "konto alarmowe", vin: "numer VIN" },
     say: {
       distance: (v) => `${metres(v)} od siebie`, "time-gap": (v) => `${minutes(v)} odstępu`, "shared-id": () => "wspólny numer", "source-pair": (v) => (same(v) ? "to samo źródło" : "dwa źródła"),
       direction: (v) => (same(v) ? "ten sam kierunek jazdy" : "inny kierunek jazdy"), road: (v) => (same(v) ? "ta sama droga" : "inna droga"), text: (v, more) => (more ? "podobny opis" : "inny opis"), street: (v, more) => (more ? "podobny adres" : "inny adres"), rivals: (v) => `pasuje też do innych: ${parseInt(v, 10)}`,
@@ -78,6 +79,7 @@ export const TEXTS = {
     unreadN: counted("en", { one: "unread", many: "unread" }), messagesN: counted("en", { one: "message", many: "messages" }),
     rejectedN: counted("en", { one: "not understood", many: "not understood" }), wordless: WORDLESS,
     feature: { prior: "to begin with", direction: "direction of travel", road: "road", distance: "distance", "time-gap": "time gap", "category-pair": "kinds", "source-pair": "sources", "shared-id": "shared number", text: "likeness of the text", street: "likeness of the address", rivals: "others fit too", burst: "incidents around" },
+    shared: { thread: "the same thread", report: "the same report", incident: "number of the incident", token: "person or vehicle", cpr_id: "CPR number", swd_psp: "SWD PSP number", alarm_account: "alarm account", vin: "VIN" },
     say: {
       distance: (v) => `${metres(v)} apart`, "time-gap": (v) => `${minutes(v)} between them`, "shared-id": () => "a shared number", "source-pair": (v) => (same(v) ? "the same source" : "two sources"),
       direction: (v) => (same(v) ? "the same direction of travel" : "another direction of travel"), road: (v) => (same(v) ? "the same road" : "another road"), text: (v, more) => (more ? "told alike" : "told otherwise"), street: (v, more) => (more ? "a similar address" : "another address"), rivals: (v) => `others fit too: ${parseInt(v, 10)}`,
