@@ -49,7 +49,7 @@ async def test_both_languages_have_the_same_words(post: Post) -> None:
     """Nothing is left in the other language."""
     found = await texts(post)
     assert set(found["pl"]) == set(found["en"])
-    for name in ("code", "feature", "rule", "finding", "flag", "figure", "what", "ledgerCount", "actOutcome"):
+    for name in ("code", "feature", "shared", "rule", "finding", "flag", "figure", "what", "ledgerCount", "actOutcome"):
         assert set(found["pl"][name]) == set(found["en"][name])
 
 
