@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from schemas.model import Message, Privacy, about
 from schemas.place import Place
-from schemas.report import Casualties, Mode, Reference, Urgency
+from schemas.report import WALL, Casualties, Mode, Reference, Urgency
 
 
 class IncidentState(StrEnum):
@@ -147,5 +147,5 @@ class IncidentSummary(Message):
     merged_into: Annotated[str | None, about("Where its reports went.", Privacy.OPERATIONAL)] = None
     handed_to: Annotated[str | None, about("Unit that shall receive it.", Privacy.OPERATIONAL)] = None
     refused_reason: Annotated[str | None, about("Why it was refused.", Privacy.SENSITIVE)] = None
-    clock: Annotated[str, about("wall or records.", Privacy.OPERATIONAL)] = "wall"
+    clock: Annotated[str, about("wall or records.", Privacy.OPERATIONAL)] = WALL
     dormant: Annotated[bool, about("Out of the correlation's memory.", Privacy.OPERATIONAL)] = False

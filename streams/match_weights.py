@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -13,7 +12,6 @@ from streams.loading import checked, digest, read_yaml, refused
 from streams.weight_shapes import AgreementShape, CategoryWeights, LikenessShape, SourceShape, WeightsShape
 
 BUILT_IN: Final = "built_in.yaml"
-REMEMBERED_PAIRS: Final = 16_384
 
 
 @dataclass(frozen=True)
@@ -182,7 +180,6 @@ def _category_bits(shape: CategoryWeights, catalogue: Catalogue) -> Callable[[st
     pairs = {frozenset(pair.split("|")): bits for pair, bits in shape.pairs.items()}
     caps = {frozenset(pair.split("|")): bits for pair, bits in shape.cap.items()}
 
-    @lru_cache(maxsize=REMEMBERED_PAIRS)
     def bits(one: str, other: str) -> float:
         a, b = catalogue.category(one), catalogue.category(other)
         if {a.group, b.group} & set(shape.neutral_groups):
@@ -210,7 +207,6 @@ def _source_bits(shape: SourceShape) -> Callable[[str, str], float]:
 
 
 def _spread(catalogue: Catalogue) -> Callable[[str, str], float]:
-    @lru_cache(maxsize=REMEMBERED_PAIRS)
     def metres(one: str, other: str) -> float:
         return max(catalogue.category(one).radius_m, catalogue.category(other).radius_m)
 

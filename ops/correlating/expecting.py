@@ -70,7 +70,7 @@ def bits(one: Example, weights: Weights) -> float:
         - weights.shape.burst_bits * math.log2(max(1, one.crowd))
         + weights.distance_bits(one.metres, correlate.sigma_m(weights, later, before))
         + weights.time_bits(abs(later.at_ms - before.at_ms), weights.window_ms(before.category))
-        + weights.category_bits(later.category, before.category)
+        + weights.kinds(later.category)[before.category].bits
         + weights.source_bits(later.system, before.system)
         + weights.direction_bits(later.direction, before.direction)
         + weights.road_bits(later.road, before.road)

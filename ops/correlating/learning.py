@@ -197,7 +197,7 @@ def _column(one: Example, weights: Weights) -> list[float]:
     return [
         weights.distance_bits(one.metres, sigma),
         weights.time_bits(gap, weights.window_ms(before.category)),
-        weights.category_bits(later.category, before.category),
+        weights.kinds(later.category)[before.category].bits,
         -math.log2(one.crowd),
         *_agreement(later.direction, before.direction),
         *_agreement(later.road, before.road),

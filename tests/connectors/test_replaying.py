@@ -10,7 +10,7 @@ from connectors.journal_rows import RowState
 from connectors.replaying import Replaying
 from schemas.errors import Code, Rejected, Unavailable
 from schemas.report import Report, Telling
-from schemas.topics import QUARANTINE
+from schemas.topics import FEEDS, QUARANTINE
 from tests.connectors.broker_double import FakeBroker
 from tests.connectors.intake_stage import LANE, Node, node, simple
 from tests.waiting import until
@@ -52,6 +52,7 @@ async def test_it_is_refused_while_the_translation_is_as_it_was(tmp_path: Path) 
     broker = FakeBroker()
     async with node(tmp_path, broker, simple(Translator())) as one:
         document, replaying = await set_aside(one), Replaying(one.runner)
+        await until(lambda: broker.of(f"t.{FEEDS}"))  # said as soon as there is a producer, beside the document
         before = len(broker.kept)
         verdict = await replaying.would_again(document)
         assert verdict is not None
